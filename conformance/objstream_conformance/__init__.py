@@ -1,0 +1,1 @@
+"""The conformance suite of the Object Streaming Protocol: validate any streamer against the specification."""

@@ -1,7 +1,7 @@
 """The registry of requirements: generated from the chapters of the specification, read by everything else.
 
-`python -m objstream_conformance.registry --write` generates `spec/requirements.toml` from the chapters; `--check`
-fails when the two differ or a chapter breaks the format of spec/README.md.
+`python -m objstream_conformance.registry --write` generates `spec/requirements.toml` from the chapters;
+`--check` fails when the two differ or when a chapter breaks the format of `spec/README.md`.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from typing import Final
 
 LEVELS: Final = ("MUST", "SHOULD", "MAY")
 ROLES: Final = ("sender", "receiver", "both", "owner", "requester")
 LAYERS: Final = ("core", "wire")
-AREAS: Final = tuple("CTR VAL FIL SES INT RTV MEM SEC TIM FRM FLW ENC BUF RES VER".split())
+AREAS: Final = (
+    *("CTR", "VAL", "FIL", "SES", "INT", "RTV", "MEM", "SEC", "TIM"),
+    *("FRM", "FLW", "ENC", "BUF", "RES", "VER"),
+)
 CAPABILITIES: Final = (
-    "container file push pull multi-target cancel into observer tensors numpy resume deadline chunk-size "
-    "wire memory registry owner-verdict none"
-).split()
+    *("container", "file", "push", "pull", "multi-target", "cancel", "into", "observer", "tensors", "numpy"),
+    *("resume", "deadline", "chunk-size", "wire", "memory", "registry", "owner-verdict", "none"),
+)
 
 FILE: Final = "requirements.toml"
-_FIELDS = ("title", "level", "role", "layer", "capability", "since", "area", "text", "intent", "chapter", "anchor")
+NOTE: Final = "# Generated from the chapters: python -m objstream_conformance.registry --write. Do not edit."
 _HEAD = re.compile(rf"### (OSP-({'|'.join(AREAS)})-\d{{3}}) (\S.*)")
 _ATTRIBUTES = re.compile(
     rf"`({'|'.join(LEVELS)})` · role: ({'|'.join(ROLES)}) · layer: ({'|'.join(LAYERS)})"
@@ -54,7 +53,7 @@ class Requirement:
         level: MUST, SHOULD or MAY.
         role: whom it binds: sender, receiver, both, owner or requester.
         layer: `core` can be asked of any streamer, `wire` only of those that speak the frames.
-        capability: what an implementation declares for the requirement to apply to it; `none` when it always does.
+        capability: what an implementation declares for this to apply to it; `none` when it always does.
         since: first version of the specification that has it.
         text: the normative sentence, with exactly one keyword.
         intent: why it exists, and what goes wrong without it.
@@ -92,12 +91,21 @@ def spec_path() -> Path:
 def load(path: Path | None = None) -> dict[str, Requirement]:
     """All requirements by id, in the order of the chapters, from the generated registry.
 
+    Only the generated form is read, tables of JSON strings, so that no TOML library is needed on Python 3.10.
+
     Raises:
         RegistryError: the file is missing or damaged.
     """
     source = (path or spec_path()) / FILE
+    tables: dict[str, dict[str, str]] = {}
+    table: dict[str, str] = {}
     try:
-        tables: dict[str, dict[str, str]] = tomllib.loads(source.read_text("utf-8"))
+        for line in source.read_text("utf-8").splitlines():
+            if line.startswith("["):
+                table = tables[line.strip("[]")] = {}
+            elif " = " in line and not line.startswith("#"):
+                name, value = line.split(" = ", 1)
+                table[name] = json.loads(value)
         return {id_: Requirement(id=id_, **table) for id_, table in tables.items()}
     except (OSError, ValueError, TypeError) as error:
         raise RegistryError(f"{FILE} cannot be read: {error}") from error
@@ -107,8 +115,8 @@ def parse_chapters(directory: Path) -> dict[str, Requirement]:
     """All requirements by id, from the text of the chapters.
 
     Raises:
-        RegistryError: one line per fault: a malformed heading or attribute line, a missing intent, a requirement
-            without a keyword or with several, a keyword that is not the level, an id used twice.
+        RegistryError: one line per fault: a malformed heading or attribute line, a missing intent, no keyword
+            or several, a keyword that is not the level, an id used twice.
     """
     found: dict[str, Requirement] = {}
     faults: list[str] = []
@@ -128,18 +136,18 @@ def parse_chapters(directory: Path) -> dict[str, Requirement]:
 
 def render(requirements: Iterable[Requirement]) -> str:
     """The text of the generated registry."""
-    out = ["# Generated from the chapters by `python -m objstream_conformance.registry --write`. Do not edit."]
+    out = [NOTE]
     for requirement in requirements:
-        fields: dict[str, Any] = asdict(requirement)
-        out.append(f"\n[{requirement.id}]")
-        out += [f"{name} = {json.dumps(fields[name], ensure_ascii=False)}" for name in _FIELDS]
+        fields = asdict(requirement)
+        out.append(f"\n[{fields.pop('id')}]")
+        out += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
     return "\n".join(out) + "\n"
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
     """Each `###` section that mentions a requirement id or looks like one, with its line number."""
     starts = [i for i, line in enumerate(lines) if line.startswith("#")] + [len(lines)]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in pairwise(starts):
         if re.match(r"#+ *OSP\b", lines[start]):
             yield start + 1, lines[start:end]
 

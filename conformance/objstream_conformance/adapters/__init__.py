@@ -1,0 +1,1 @@
+"""Adapters of the implementations that the suite knows out of the box."""

@@ -1,0 +1,254 @@
+"""NVIDIA FLARE's own streamers and retrievers, as installed, on the suite's network.
+
+Each site is a client job of one FLARE job: the streamers and retrievers, AuxRunner, ObjectStreamer and the
+engine are FLARE's; only the Cell is replaced (see :mod:`.nvflare_cell`). Nothing is repaired on the way: a
+wrong or missing result is returned as FLARE returns it. A push has one verdict for all; each target gets it.
+
+Environment: `OBJSTREAM_VERBOSE` lets FLARE's log through.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from nvflare.apis.client import Client
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import ReservedKey, ReturnCode
+from nvflare.apis.signal import Signal
+from nvflare.app_common.streamers.container_retriever import ContainerRetriever
+from nvflare.app_common.streamers.container_streamer import ContainerStreamer
+from nvflare.app_common.streamers.file_retriever import FileRetriever
+from nvflare.app_common.streamers.file_streamer import FileStreamer
+from nvflare.app_common.streamers.object_retriever import ObjectRetriever
+from nvflare.fuel.utils import fobs
+from nvflare.private.fed.client.client_run_manager import ClientRunManager
+from nvflare.private.fed.client.command_agent import CommandAgent
+
+from ..contract import ROLES, Description, Network, Rejected
+from .nvflare_cell import JOB_ID, Cell
+
+CHANNEL = "objstream.conformance"
+CONTAINERS = "containers"
+FILES = "files"
+LINGER = 2.0
+"""How long closing a site waits for a stream that is being aborted, in seconds."""
+
+Federation = dict[str, Cell]
+
+
+class NVFlareAdapter:
+    """The adapter. `chunk_size` is given to FLARE wherever it takes one: bytes per chunk of a file."""
+
+    def __init__(self, chunk_size: int | None = None) -> None:
+        self._chunk_size = chunk_size
+        self._federations: dict[int, Federation] = {}
+        if not os.environ.get("OBJSTREAM_VERBOSE"):
+            for name in ("nvflare", __package__):
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def describe(self) -> Description:
+        capabilities = {"container", "file", "push", "pull", "multi-target", "chunk-size"}
+        if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
+            capabilities.add("tensors")
+        return Description("nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities))
+
+    def site(self, name: str, network: Network, directory: Path) -> NVFlareSite:
+        cells = self._federations.setdefault(id(network), {})
+
+        def closed() -> None:
+            if not cells:
+                self._federations.pop(id(network), None)
+
+        return NVFlareSite(name, network, directory, cells, closed, self._chunk_size)
+
+
+class _Engine(ClientRunManager):  # type: ignore[misc]
+    """The engine of a client job, whose job is the federation."""
+
+    def __init__(self, name: str, cell: Cell, cells: Federation) -> None:
+        self.abort = Signal()
+        self._cells = cells
+        super().__init__(
+            client_name=name,
+            job_id=JOB_ID,
+            workspace=None,
+            client=SimpleNamespace(client_name=name, client_args={}),
+            components={},
+            handlers=[],
+        )
+        self.cell = cell
+
+    def create_job_processing_context_properties(self, workspace: object, job_id: str) -> dict[str, object]:
+        return {ReservedKey.RUN_ABORT_SIGNAL: self.abort}
+
+    def get_client_from_name(self, client_name: str) -> Client | None:
+        known = any(cell.name == client_name for cell in list(self._cells.values()))
+        return Client(client_name, "") if known else None
+
+
+class NVFlareSite:
+    """One client job. Its files for others are links in a directory of its own, FLARE's `source_dir`."""
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        directory: Path,
+        cells: Federation,
+        closed: Callable[[], None],
+        chunk_size: int | None,
+    ) -> None:
+        self._cells = cells
+        self._closed = closed
+        self._chunk_size = chunk_size
+        self._private = Path(tempfile.mkdtemp(prefix="objstream-nvflare-"))
+        self._sources = self._private / "sources"
+        self._sources.mkdir()
+        self._received: list[object] = []
+        self._streams: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+        agent = CommandAgent(None)
+        cell = Cell(name, network, cells, agent.aux_communication, _register_tensors)
+        agent.engine = self._engine = _Engine(name, cell, cells)
+        context = self._engine.new_context()
+        self._containers = ContainerRetriever()
+        self._files = FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
+        for retriever in (self._containers, self._files):
+            self._follow(retriever)
+            retriever.handle_event(EventType.START_RUN, context)
+        ContainerStreamer.register_stream_processing(
+            context, CHANNEL, CONTAINERS, stream_done_cb=self._container_done
+        )
+        FileStreamer.register_stream_processing(
+            context, CHANNEL, FILES, dest_dir=str(directory), stream_done_cb=self._file_done
+        )
+        cells[cell.fqcn] = cell
+
+    def add_container(self, name: str, container: object) -> None:
+        self._containers.add_container(name, container)
+
+    def add_file(self, name: str, path: Path) -> None:
+        """Put a file where FLARE will look for it; FLARE is to see a name that leads out of `source_dir`."""
+        place = Path(os.path.normpath(self._sources / name))
+        if self._private not in place.parents:
+            raise Rejected(f"FileRetriever offers only what is in its source_dir, which cannot hold {name!r}")
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            os.link(path, place)  # the same file, so that what happens to it during a transfer happens here
+        except (OSError, ValueError) as error:
+            raise Rejected(f"source_dir cannot hold {name!r}: {error}") from error
+
+    def retrieve_container(self, peer: str, name: str, *, timeout: float) -> object:
+        return _result(*self._containers.retrieve_container(peer, self._engine.new_context(), timeout, name))
+
+    def retrieve_file(self, peer: str, name: str, *, timeout: float) -> Any:
+        return _result(*self._files.retrieve_file(peer, self._engine.new_context(), timeout, name))
+
+    def send_container(
+        self, targets: list[str], container: object, *, timeout: float
+    ) -> dict[str, Exception | None]:
+        return _verdicts(
+            targets,
+            lambda: ContainerStreamer.stream_container(
+                CHANNEL,
+                CONTAINERS,
+                {},
+                targets,
+                container,
+                self._engine.new_context(),
+                entry_timeout=float(timeout),
+            ),
+        )
+
+    def send_file(self, targets: list[str], path: Path, *, timeout: float) -> dict[str, Exception | None]:
+        return _verdicts(
+            targets,
+            lambda: FileStreamer.stream_file(
+                CHANNEL,
+                FILES,
+                {},
+                targets,
+                str(path),
+                self._engine.new_context(),
+                chunk_size=self._chunk_size,
+                chunk_timeout=float(timeout),
+            ),
+        )
+
+    def received(self) -> list[object]:
+        return list(self._received)
+
+    def close(self) -> None:
+        self._engine.abort.trigger("closing")
+        self._cells.pop(self._engine.cell.fqcn, None)
+        self._closed()
+        self._engine.shutdown_streamer()
+        for stream in list(self._streams):
+            stream.join(LINGER)
+        shutil.rmtree(self._private, ignore_errors=True)
+
+    def _follow(self, retriever: ObjectRetriever) -> None:
+        """Have the threads in which a retriever streams begin in a fixed order, and end with the site."""
+        stream = retriever._do_stream
+
+        def followed(request: object, *rest: object) -> None:
+            self._streams.add(threading.current_thread())
+            self._engine.cell.wait_until_answered(request, LINGER)
+            stream(request, *rest)
+
+        retriever._do_stream = followed
+
+    def _container_done(self, stream_ctx: dict[str, Any], fl_ctx: object) -> None:
+        if ContainerStreamer.get_rc(stream_ctx) == ReturnCode.OK:
+            self._received.append(ContainerStreamer.get_result(stream_ctx))
+
+    def _file_done(self, stream_ctx: dict[str, Any], fl_ctx: object) -> None:
+        if FileStreamer.get_rc(stream_ctx) == ReturnCode.OK:
+            self._received.append(Path(FileStreamer.get_file_location(stream_ctx)))
+
+
+def _register_tensors() -> None:
+    """What FLARE's PyTorch components do in a job that uses torch."""
+    if "torch" in sys.modules:
+        from nvflare.app_opt.pt.decomposers import TensorDecomposer
+
+        fobs.register(TensorDecomposer)
+
+
+def _result(rc: str, result: object) -> object:
+    error = _error(rc)
+    if error:
+        raise error
+    return result
+
+
+def _verdicts(targets: list[str], stream: Callable[[], tuple[str, object]]) -> dict[str, Exception | None]:
+    try:
+        rc, _ = stream()
+    except (ValueError, RuntimeError) as refusal:  # how FLARE's streamers refuse
+        raise Rejected(str(refusal), type(refusal).__name__) from refusal
+    error = _error(rc)
+    if error and not targets:
+        raise error
+    return dict.fromkeys(targets, error)
+
+
+def _error(rc: str) -> Exception | None:
+    if rc == ReturnCode.OK:
+        return None
+    if rc == ReturnCode.TIMEOUT:
+        return TimeoutError(rc)
+    return Rejected(f"FLARE's return code is {rc}", rc)

@@ -1,0 +1,314 @@
+"""What a test case works with: sites, the network between them, and the assertions of the suite."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .compare import difference
+from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
+from .network import Fault, Kind, Message, Network, Trace, aimed
+from .outcomes import AdapterError, NotApplicable, Unexercised, Violation
+from .sites import PATIENCE, Party, Refusal, Verdicts, describe
+
+Operation = Callable[[], object]
+
+NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
+DEADLINE = 0.6
+"""Deadline in seconds for what should fail: an implementation without notice of failures waits it out."""
+GRACE = 3.0
+"""How long after its deadline an operation may still be ending, in seconds."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """An object to transfer, and how: `move(timeout)` returns what arrived, to be compared with `sent`."""
+
+    sent: object
+    move: Callable[[float], object]
+
+
+class Case:
+    """One run of one test case: fresh sites in a fresh directory on a fresh network."""
+
+    def __init__(self, adapter: Adapter, description: Description, directory: Path, seed: str) -> None:
+        self.adapter = adapter
+        self.description = description
+        self.directory = directory
+        self.random = random.Random(seed)
+        self.network = Network(self.random.getrandbits(32))
+        self.notes: list[str] = []
+        self._parties: list[Party] = []
+        self._names = 0
+        self.elapsed = 0.0
+
+    # -- sites and transfers
+
+    def sites(self, count: int = 2) -> list[Party]:
+        """The first `count` sites of this case, opened when first asked for."""
+        while len(self._parties) < count:
+            self._parties.append(self.open(NAMES[len(self._parties)], self.network))
+        return self._parties[:count]
+
+    def open(self, name: str, network: Network) -> Party:
+        """Open a site on a network, the case's own or another one."""
+        directory = self.directory / f"{name}-{len(list(self.directory.iterdir()))}"
+        directory.mkdir()
+        network.sites.add(name)
+        try:
+            return Party(name, self.adapter.site(name, network, directory), directory)
+        except Exception as error:
+            raise AdapterError("a site to open", f"{type(error).__name__}: {error}") from error
+
+    def rebuild(self, **options: object) -> None:
+        """Go on with an adapter built with options, before any site is open."""
+        factory: Any = type(self.adapter)
+        self.adapter = factory(**options)
+
+    def close(self) -> None:
+        self.network.heal()
+        while self._parties:
+            self._parties.pop().close()
+
+    def has(self, capability: str) -> bool:
+        return capability in self.description.capabilities
+
+    def need(self, capability: str) -> None:
+        """End the case as not applicable unless the capability is declared."""
+        if not self.has(capability):
+            raise NotApplicable(f"the capability {capability}", "it is not declared")
+
+    def transfer(self, container: object, *, timeout: float = PATIENCE) -> object:
+        """Move a container from the first site to the second, by pull where that is on offer."""
+        return (self.pull if self.has("pull") else self.push)(container, timeout=timeout)
+
+    def carries(self, value: object, *, timeout: float = PATIENCE, check: str = "") -> Any:
+        """A container of the value model is transferred and arrives as it was sent; what arrived."""
+        got = self.succeeds(
+            lambda: self.transfer(value, timeout=timeout), "a value of the model to be carried"
+        )
+        self.same(value, got, check)
+        return got
+
+    def refuses(self, container: object, expected: str, check: str = "") -> Rejected:
+        """The sender says no and nothing is delivered; asked by push where that is on offer."""
+        if not self.has("push"):
+            return self.refused(lambda: self.pull(container, timeout=DEADLINE), expected, check)
+        receiver = self.sites()[1]
+        before = len(receiver.received())
+        refusal = self.refused(lambda: self.push(container, timeout=DEADLINE), expected, check)
+        new = receiver.received()[before:]
+        self.expect(not new, "nothing delivered of what the sender refused", f"it received {shown(new)}")
+        return refusal
+
+    def pull(self, container: object, *, timeout: float = PATIENCE) -> object:
+        owner, requester = self.sites()
+        name = self.fresh_name()
+        owner.add_container(name, container)
+        return requester.retrieve_container(owner.name, name, timeout=timeout)
+
+    def push(self, container: object, *, timeout: float = PATIENCE) -> object:
+        sender, receiver = self.sites()
+        return self._pushed(
+            receiver, lambda: sender.send_container([receiver.name], container, timeout=timeout)
+        )
+
+    def transfer_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
+        """As :meth:`transfer`, for a file; returns the path of the received one."""
+        return (self.pull_file if self.has("pull") else self.push_file)(path, timeout=timeout)
+
+    def pull_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
+        owner, requester = self.sites()
+        name = self.fresh_name()
+        owner.add_file(name, path)
+        return requester.retrieve_file(owner.name, name, timeout=timeout)
+
+    def push_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
+        sender, receiver = self.sites()
+        arrived = self._pushed(receiver, lambda: sender.send_file([receiver.name], path, timeout=timeout))
+        if not isinstance(arrived, Path):
+            raise AdapterError("received() to hold a pathlib.Path for a file", f"it holds {shown(arrived)}")
+        return receiver.inside(arrived)
+
+    def _pushed(self, receiver: Party, send: Callable[[], Verdicts]) -> object:
+        before = len(receiver.received())
+        verdict = send()[receiver.name]
+        if verdict is not None:
+            raise verdict
+        after = receiver.received()
+        if len(after) != before + 1:
+            raise Violation(
+                "exactly one more object received when the sender reports success",
+                f"{len(after) - before} more",
+                "the receiver's verdict must precede the sender's success",
+            )
+        return after[-1]
+
+    def load(self, way: str = "", *, pieces: int = 5, size: int = 300 << 10) -> Load:
+        """A random object of several pieces, a container where containers are on offer, else a file."""
+        way = way or ("pull" if self.has("pull") else "push")
+        if self.has("container"):
+            value = [self.random.randbytes(size) for _ in range(pieces)]
+            carry = self.pull if way == "pull" else self.push
+            return Load(value, lambda timeout: carry(value, timeout=timeout))
+        data = self.random.randbytes(pieces * size)
+        path = self.file(data)
+        carry_file = self.pull_file if way == "pull" else self.push_file
+        return Load(data, lambda timeout: carry_file(path, timeout=timeout).read_bytes())
+
+    def fresh_name(self) -> str:
+        self._names += 1
+        return f"object-{self._names}"
+
+    def file(self, data: bytes, name: str = "") -> Path:
+        """A source file with the given bytes, outside every site's directory."""
+        folder = self.directory / "sources"
+        folder.mkdir(exist_ok=True)
+        path = folder / (name or f"source-{len(list(folder.iterdir()))}.bin")
+        path.write_bytes(data)
+        return path
+
+    def wire(self, role: Any, name: str, value: object = None, **options: object) -> WireEnd:
+        """One end of a session with its bytes in our hands; needs the capability `wire`."""
+        self.need("wire")
+        if not isinstance(self.adapter, WireAdapter):
+            raise AdapterError("an adapter with the capability wire to offer wire()", "it has no such method")
+        return self.adapter.wire(role, name, value, **options)
+
+    # -- faults
+
+    def fault(self, kind: Kind, **details: Any) -> None:
+        self.network.plan(Fault(kind, **details))
+
+    def hit(self, kind: Kind, message: Message, **details: Any) -> None:
+        """Plan a fault at the message that stands where this one stood in a rehearsal."""
+        self.network.plan(aimed(kind, message, **details))
+
+    def rehearse(self, operation: Operation) -> Trace:
+        """Run an operation undisturbed and return what it put on the wire, to aim faults at it."""
+        start = len(self.network.log)
+        self.succeeds(operation)
+        trace = self.network.since(start)
+        if not len(trace):
+            raise AdapterError("the operation to use the network it was given", "nothing was carried")
+        return trace
+
+    # -- assertions
+
+    def expect(self, condition: object, expected: str, observed: str, check: str = "") -> None:
+        if not condition:
+            raise Violation(expected, observed, check)
+
+    def succeeds(self, operation: Operation, what: str = "the transfer to succeed") -> Any:
+        """What the operation returns; a refusal is a violation."""
+        try:
+            return operation()
+        except (Rejected, TimeoutError) as refusal:
+            raise Violation(what, describe(refusal)) from refusal
+
+    def same(self, sent: object, got: object, check: str = "") -> None:
+        """`got` is the very value that was sent, bit for bit and type for type."""
+        found = difference(sent, got)
+        self.expect(not found, "the object received to equal the one sent, bit for bit", found, check)
+
+    def rejected(self, operation: Operation, expected: str, check: str = "") -> Refusal:
+        """The operation ended in an error, and in time; how it said so is returned."""
+        start = time.monotonic()
+        try:
+            result = operation()
+        except (Rejected, TimeoutError) as refusal:
+            return refusal
+        finally:
+            self.elapsed = time.monotonic() - start
+        raise Violation(expected, f"it returned {shown(result)}", check)
+
+    def refused(self, operation: Operation, expected: str, check: str = "") -> Rejected:
+        """As :meth:`rejected`, but said as what it is: a time-out will not do."""
+        refusal = self.rejected(operation, expected, check)
+        if isinstance(refusal, TimeoutError):
+            raise Violation(expected, "it ended only by running out of time", check)
+        return refusal
+
+    def never_wrong(self, operation: Operation, sent: object) -> bool:
+        """The operation delivered exactly what was sent (True) or ended in an error (False)."""
+        try:
+            got = operation()
+        except (Rejected, TimeoutError) as refusal:
+            self.notes.append(describe(refusal))
+            return False
+        found = difference(sent, got)
+        self.expect(not found, "the object as it was sent, or an error", f"a wrong object: {found}")
+        return True
+
+    def works(self) -> None:
+        """The sites still do their work: a fresh transfer over the healed network succeeds."""
+        self.network.heal()
+        value = {"again": [1, "two", 3.0]}
+        got = self.succeeds(
+            lambda: self.transfer(value), "the next transfer between the same sites to succeed"
+        )
+        self.same(value, got, "a failed transfer must leave nothing behind that disturbs the next one")
+
+    def no_leftovers(self, site: Party, before: dict[str, int]) -> None:
+        """Nothing is in the site's directory that was not there before; tidying up is waited for."""
+        self.soon(lambda: site.files() == before, 1.0)
+        new = {name: size for name, size in site.files().items() if before.get(name) != size}
+        self.expect(
+            not new,
+            "nothing left behind by the failed transfer",
+            f"{len(new)} files left: {new}",
+            "remove the temporary file on every failing path",
+        )
+
+    def soon(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Whether the condition comes true within so many seconds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def within(self, seconds: float, operation: Operation, what: str) -> Any:
+        """Run an operation that has to end, one way or the other, within so many seconds."""
+        start = time.monotonic()
+        try:
+            return operation()
+        finally:
+            elapsed = time.monotonic() - start
+            self.expect(elapsed < seconds, f"{what} within {seconds:.1f} s", f"it took {elapsed:.1f} s")
+
+    def exercised(self, condition: object, what: str) -> None:
+        """The scenario really came about; without that the case shows nothing."""
+        if not condition:
+            raise Unexercised(what, "it did not come about")
+
+    def together(self, *operations: Operation) -> list[object]:
+        """Run operations side by side; a refusal stands in the list in the place of a result."""
+        results: list[object] = [None] * len(operations)
+
+        def run(index: int, operation: Operation) -> None:
+            try:
+                results[index] = operation()
+            except BaseException as error:
+                results[index] = error
+
+        threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(operations)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, (Rejected, TimeoutError)):
+                raise result
+        return results
+
+
+def shown(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,0 +1,51 @@
+"""Operations beyond :class:`~.contract.Site`, each asked for only where its capability is declared.
+
+A site has the methods and keyword arguments of the protocols below for the capabilities it declares. The
+capability `chunk-size` means that the adapter's class takes a keyword argument `chunk_size`, in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+
+class Observing(Protocol):
+    """Capability `observer`: `observer(key or index, value)` is called for each entry that has arrived."""
+
+    def retrieve_container(
+        self, peer: str, name: str, *, timeout: float, observer: Callable[[object, object], object]
+    ) -> object: ...
+
+
+class Filling(Protocol):
+    """Capability `into`: the arrays of `into` receive the content, and `into` is returned."""
+
+    def retrieve_container(self, peer: str, name: str, *, timeout: float, into: object) -> object: ...
+
+
+class Cancelling(Protocol):
+    """Capability `cancel`: whatever the site is sending or receiving at the moment ends. Never raises."""
+
+    def cancel(self) -> None: ...
+
+
+class Accounting(Protocol):
+    """Capability `owner-verdict`: peer, name and verdict (None: delivered) of each retrieval that ended."""
+
+    def served(self) -> list[tuple[str, str, Exception | None]]: ...
+
+
+class Registering(Protocol):
+    """Capability `registry`: values of `cls` travel as `encode(value)` under a name such as `point@1`."""
+
+    def register(
+        self, cls: type, name: str, encode: Callable[[object], object], decode: Callable[[object], object]
+    ) -> None: ...
+
+
+class Rooted(Protocol):
+    """Capability `root`: the files below a directory can be retrieved by their path relative to it."""
+
+    def add_directory(self, path: Path) -> None: ...

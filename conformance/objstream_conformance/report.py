@@ -1,0 +1,158 @@
+"""The report of a run: for people on the terminal, for programs as JSON (see `report.schema.json`)."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from itertools import groupby
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from .outcomes import CaseResult, Verdict
+from .verdicts import Assessment, RequirementResult, Standing
+
+_COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.NOT_APPLICABLE: "dim",
+    Verdict.UNTESTED: "dim",
+}
+
+
+def as_json(
+    assessments: Sequence[Assessment], *, seed: int, started: float, seconds: float
+) -> dict[str, object]:
+    """The whole run as data.
+
+    Args:
+        assessments: the implementations.
+        seed: the seed of the run.
+        started: when it began, in seconds since the epoch.
+        seconds: how long it took.
+    """
+    return {
+        "suite": {
+            "name": "objstream-conformance",
+            "version": metadata.version("objstream"),
+            "specification": "1.0",
+            "python": platform.python_version(),
+            "seed": seed,
+            "started": datetime.datetime.fromtimestamp(started, datetime.timezone.utc).isoformat(),
+            "seconds": round(seconds, 3),
+        },
+        "implementations": [_implementation(assessment) for assessment in assessments],
+    }
+
+
+def _implementation(assessment: Assessment) -> dict[str, object]:
+    run = assessment.run
+    return {
+        "name": run.name,
+        "version": run.version,
+        "adapter": run.adapter,
+        "verdict": assessment.standing.value,
+        "reason": assessment.reason,
+        "roles": sorted(run.roles),
+        "capabilities": sorted(run.capabilities),
+        "declared": assessment.declared,
+        "executed": assessment.executed,
+        "counts": assessment.counts(),
+        "seconds": round(run.seconds, 3),
+        "probes": [_case(probe) for probe in run.probes],
+        "requirements": [_requirement(result) for result in assessment.requirements],
+    }
+
+
+def _requirement(result: RequirementResult) -> dict[str, object]:
+    requirement, case = result.requirement, result.case
+    return {
+        "id": requirement.id,
+        "title": requirement.title,
+        "level": requirement.level,
+        "layer": requirement.layer,
+        "verdict": result.verdict.value,
+        "outcome": case.outcome.value if case else "",
+        "case": case.case if case else "",
+        "scenario": case.scenario if case else "",
+        "expected": case.expected if case else "",
+        "observed": result.reason or (case.observed if case else ""),
+        "check": case.check if case else "",
+        "evidence": dict(case.evidence) if case else {},
+    }
+
+
+def _case(case: CaseResult) -> dict[str, object]:
+    return {
+        "case": case.case,
+        "verdict": case.verdict.value,
+        "outcome": case.outcome.value,
+        "scenario": case.scenario,
+        "expected": case.expected,
+        "observed": case.observed,
+    }
+
+
+def show(console: Console, assessment: Assessment, *, verbose: bool = False) -> None:
+    """Print one implementation: the counts by area, then everything that is not as it has to be."""
+    run = assessment.run
+    console.rule(escape(f"{run.name or run.adapter} {run.version}"), align="left")
+    if assessment.requirements and run.name:
+        console.print(_table(assessment))
+    for note in assessment.notes:
+        console.print(f"[yellow]probe[/] {escape(note)}")
+    wanted = [
+        Verdict.FAIL,
+        Verdict.INCONCLUSIVE,
+        *([Verdict.UNTESTED, Verdict.NOT_APPLICABLE] if verbose else []),
+    ]
+    for result in assessment.with_verdict(*wanted):
+        _show_requirement(console, result, verbose)
+    colour = "green" if assessment.standing is Standing.CONFORMANT else "red"
+    console.print(f"[bold {colour}]{assessment.standing.value}[/]: {escape(assessment.reason)}")
+    counts = ", ".join(f"{count} {name}" for name, count in assessment.counts().items() if count)
+    tested = f"{assessment.declared} requirements apply, {assessment.executed} were tested"
+    console.print(f"{tested}: {counts}; {run.seconds:.1f} s\n")
+
+
+def _table(assessment: Assessment) -> Table:
+    table = Table("area", *(verdict.value for verdict in Verdict), box=None, pad_edge=False)
+    for area, group in groupby(assessment.requirements, key=lambda result: result.requirement.area):
+        verdicts = [result.verdict for result in group]
+        cells = [(verdict, verdicts.count(verdict)) for verdict in Verdict]
+        table.add_row(
+            area, *(f"[{_COLOURS[verdict]}]{count}[/]" if count else "" for verdict, count in cells)
+        )
+    return table
+
+
+def _show_requirement(console: Console, result: RequirementResult, verbose: bool) -> None:
+    requirement, case = result.requirement, result.case
+    colour = _COLOURS[result.verdict]
+    console.print(
+        f"\n[{colour}]{result.verdict.value}[/] [bold]{requirement.id}[/] {escape(requirement.title)}"
+        f" [dim]({requirement.level}, {requirement.layer})[/]"
+    )
+    lines: list[tuple[str, str]] = [("observed", result.reason)] if result.reason else []
+    if case is not None and result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+        lines = [
+            ("outcome", case.outcome.value),
+            ("scenario", f"{case.scenario} ({case.case})"),
+            ("expected", case.expected),
+            ("observed", result.reason or case.observed),
+            ("check", case.check),
+            ("intent", requirement.intent),
+        ]
+        if verbose:
+            lines += [(name, _evidence(value)) for name, value in case.evidence.items()]
+    for label, text in lines:
+        if text:
+            console.print(f"  [dim]{label:<9}[/]{escape(text)}", soft_wrap=True)
+
+
+def _evidence(value: object) -> str:
+    return "\n           ".join(str(item) for item in value) if isinstance(value, list) else str(value)

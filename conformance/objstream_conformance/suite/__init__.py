@@ -1,0 +1,1 @@
+"""The test cases, one module per area of the specification."""

@@ -1,0 +1,142 @@
+"""A process of its own for one implementation: takes case names on stdin, gives results as JSON lines.
+
+Whatever the implementation prints goes to stderr; the results have a descriptor to themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from . import cases, probes
+from .case import Case
+from .cases import CaseInfo
+from .contract import Adapter, Description, Rejected
+from .locate import load_adapter
+from .outcomes import AdapterError, CaseResult, Ending, Outcome, Unexercised, Verdict, Violation
+from .sites import describe
+
+
+def run_case(info: CaseInfo, adapter: Adapter, description: Description, seed: int) -> CaseResult:
+    """Run one case with fresh sites in a fresh directory."""
+    start = time.monotonic()
+    ending: Ending | None = None
+    trouble = ""
+    with tempfile.TemporaryDirectory(prefix="osp-case-", ignore_cleanup_errors=True) as directory:
+        case = Case(adapter, description, Path(directory).resolve(), f"{seed}:{info.name}")
+        try:
+            _run(info, case)
+        except Ending as reached:
+            ending = reached
+        except (Rejected, TimeoutError) as refusal:
+            ending = Violation("the operation to succeed", describe(refusal))
+        except Exception:
+            trouble = traceback.format_exc()
+    seconds = time.monotonic() - start
+    scenario = info.scenario
+    if trouble:
+        return CaseResult(
+            info.name,
+            info.ids,
+            Verdict.INCONCLUSIVE,
+            Outcome.SUITE_ERROR,
+            scenario,
+            "the suite to work",
+            trouble,
+        )
+    if ending is None:
+        return CaseResult(info.name, info.ids, Verdict.PASS, Outcome.OK, scenario, seconds=seconds)
+    evidence = case.network.evidence()
+    if case.notes:
+        evidence["notes"] = case.notes[-8:]
+    return CaseResult(
+        info.name,
+        info.ids,
+        ending.verdict,
+        ending.outcome,
+        scenario,
+        ending.expected,
+        ending.observed,
+        ending.check,
+        seconds,
+        evidence,
+    )
+
+
+def _run(info: CaseInfo, case: Case) -> None:
+    try:
+        info.body(case)
+    except BaseException:
+        with contextlib.suppress(Ending, Rejected, TimeoutError):
+            case.close()
+        raise
+    unfired = case.network.unfired()
+    try:
+        case.close()
+    except (Ending, Rejected, TimeoutError) as error:
+        raise AdapterError("sites to close", str(error)) from error
+    if unfired:
+        raise Unexercised("every planned fault to strike a message", f"struck nothing: {'; '.join(unfired)}")
+
+
+def describe_adapter(adapter: Adapter) -> Description:
+    """What the adapter says it is.
+
+    Raises:
+        AdapterError: it does not say so in the form of the contract.
+    """
+    description = adapter.describe()
+    if not isinstance(description, Description):
+        raise AdapterError("describe() to return a Description", f"it returned {type(description).__name__}")
+    if not description.name or not description.version:
+        raise AdapterError("a name and a version in the description", f"{description!r}")
+    return description
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("adapter")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    results = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+
+    def say(line: str) -> None:
+        results.write(line + "\n")
+        results.flush()
+
+    try:
+        adapter = load_adapter(options.adapter)
+        description = describe_adapter(adapter)
+    except Exception as error:
+        text = str(error) if isinstance(error, (AdapterError, LookupError)) else traceback.format_exc()
+        say(json.dumps({"error": text}))
+        return
+    known = {**probes.PROBES, **cases.load()}
+    say(
+        json.dumps(
+            {
+                "name": description.name,
+                "version": description.version,
+                "roles": sorted(description.roles),
+                "capabilities": sorted(description.capabilities),
+            }
+        )
+    )
+    for line in sys.stdin:
+        say(run_case(known[line.strip()], adapter, description, options.seed).as_json())
+    os._exit(0)  # threads that the implementation has left behind must not keep us
+
+
+if __name__ == "__main__":
+    main()

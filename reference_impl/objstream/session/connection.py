@@ -1,0 +1,160 @@
+"""One end of a conversation: bytes in, bytes out, sessions one after another; the glue of frames and sessions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ..errors import Code, TransferError
+from ..frames import PREFACE, Frame, FrameReader, FrameType, FrameWriter
+from ..limits import Limits
+from ..meta import MAX_MESSAGE, Key, Meta
+from .base import Buffers, shorten
+from .receiver import Receiver
+from .sender import Sender
+
+AnySession = Sender | Receiver
+
+
+class Connection:
+    """Bytes of a peer to session, and back.
+
+    Args:
+        limits: what is accepted from the peer.
+        preface: the conversation is a byte stream and begins with the preface, on both sides.
+        incoming: makes the session for a REQUEST (a `Sender`) or an OFFER (a `Receiver`) that the peer starts with;
+            None where the peer may not start sessions.
+
+    Attributes:
+        session: the current session, or the last one.
+        closing: nothing more will be understood: send what `output` still gives, then close.
+    """
+
+    def __init__(
+        self, *, limits: Limits, preface: bool, incoming: Callable[[FrameType], AnySession] | None = None
+    ) -> None:
+        self.session: AnySession | None = None
+        self.closing = False
+        self.problem: TransferError | None = None
+        self._limits = limits
+        self._incoming = incoming
+        self._reader = FrameReader(self, limits, preface=preface)
+        self._outbox: deque[Buffers] = deque([[memoryview(PREFACE)]] if preface else [])
+
+    def start(self, session: AnySession) -> None:
+        """Make this the current session: it offers or asks."""
+        assert self.session is None or self.session.finished
+        self._flush()
+        self.session = session
+        self._reader.new_session()
+
+    def want(self) -> memoryview:
+        """Where the peer's next bytes must land; never empty."""
+        return self._reader.want()
+
+    def received(self, count: int) -> None:
+        """`count` bytes have landed in `want()`. Never raises: a peer's mistake ends the session."""
+        try:
+            if self._reader.inside_data and self.session is not None:
+                self.session.data_moved(count)
+            self._reader.received(count)
+        except TransferError as problem:
+            self.fail(problem)
+
+    def output(self) -> Buffers | None:
+        """The next buffers to send, [] to be asked again, None when there is nothing until something else happens."""
+        if self._outbox:
+            return self._outbox.popleft()
+        output = self.session.output() if self.session is not None else None
+        if self.session is not None and self.session.error is not None:
+            self.closing = True
+        return output
+
+    def eof(self, detail: str = "") -> None:
+        """The peer's bytes have ended; `detail` says why, where the engine knows."""
+        self.closing = True
+        if self.session is not None and not self.session.finished:
+            self.session.eof(detail)
+        elif self._reader.inside_frame:
+            self.problem = TransferError(Code.LOST, "the connection ended inside a frame")
+
+    def tick(self, now: float) -> None:
+        if self.session is not None:
+            self.session.tick(now)
+
+    def cancel(self) -> None:
+        """Give the current session up, if there is one."""
+        if self.session is not None:
+            self.session.cancel()
+
+    def fail(self, problem: TransferError) -> None:
+        """Nothing that the peer still sends can be understood: end the session, tell the peer."""
+        self.closing = True
+        self.problem = problem
+        if self.session is not None and not self.session.finished:
+            self.session.fail(problem)
+        else:
+            meta: Meta = {Key.CODE: int(problem.code), Key.MESSAGE: shorten(problem.message, MAX_MESSAGE)}
+            self._outbox.append([memoryview(FrameWriter().encode(FrameType.RESET, meta))])
+
+    @property
+    def finished(self) -> bool:
+        """The current session has ended, or the conversation has before there was one."""
+        return self.closing if self.session is None else self.session.finished
+
+    @property
+    def expires(self) -> float | None:
+        """When the current session fails unless something moves."""
+        return None if self.session is None else self.session.expires
+
+    @property
+    def at_frame_end(self) -> bool:
+        """No frame is half received."""
+        return not self._reader.inside_frame
+
+    @property
+    def expected(self) -> int:
+        """The sequence number of the next frame."""
+        return self._reader.expected
+
+    def on_frame(self, frame: Frame) -> None:
+        if self.session is None or self.session.finished:
+            self.session = self._begin(frame)
+        self.session.on_frame(frame)
+        self._settle()
+
+    def landing(self, frame: Frame, left: int) -> memoryview:
+        assert isinstance(self.session, Receiver)
+        return self.session.landing(frame, left)
+
+    def landed(self, frame: Frame, view: memoryview) -> None:
+        assert isinstance(self.session, Receiver)
+        self.session.landed(frame, view)
+
+    def on_data(self, frame: Frame) -> None:
+        assert isinstance(self.session, Receiver)
+        self.session.on_data(frame)
+
+    def on_skipped(self) -> None:
+        if self.session is not None:
+            self.session.moved()
+
+    def _begin(self, frame: Frame) -> AnySession:
+        if self._incoming is None or frame.type not in (FrameType.REQUEST, FrameType.OFFER):
+            raise TransferError(
+                Code.PROTOCOL, f"no session is open, and {frame.type.name} does not start one"
+            )
+        self._flush()
+        return self._incoming(frame.type)
+
+    def _settle(self) -> None:
+        assert self.session is not None
+        if self.session.error is not None:
+            self.closing = True
+        elif self.session.finished:
+            self._reader.new_session()
+
+    def _flush(self) -> None:
+        """Keep what the last session still has to say in front of the next session's frames."""
+        while self.session is not None and (rest := self.session.output()):
+            self._outbox.append(rest)

@@ -1,0 +1,283 @@
+"""The receiver's session: asks for an object, or takes an offered one, and assembles it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import digests
+from ..digests import ALGORITHMS, NONE, Chain, Hasher
+from ..errors import Code, TransferError
+from ..frames import Frame, FrameType
+from ..limits import MIB, Limits
+from ..meta import Key, Meta
+from ..streamers.base import Description, ObjectAssembler
+from .base import DEADLINE, SLOWEST, VERSIONS, Observer, Progress, Session
+from .tables import RECEIVER, Event
+
+WINDOW = 16 * MIB
+
+
+class Receiver(Session):
+    """Receives one object from one peer.
+
+    For a pull, construct it with the assembler and call `ask`. For a push, construct it without and hand it the
+    OFFER; `waiting` is then set until the application calls `accept` with an assembler, or `fail`.
+
+    Args:
+        assembler: makes the object of the content; discarded by the session unless the object is delivered.
+        offered: names of the digests to offer, the best first.
+        window: bytes of content that the sender may be ahead of what has landed here.
+        deadline: seconds without progress after which the session fails.
+
+    Attributes:
+        result: the object, once `state` is DELIVERED.
+        offer: the OFFER's meta, in a push.
+    """
+
+    table = RECEIVER
+
+    def __init__(
+        self,
+        assembler: ObjectAssembler | None = None,
+        *,
+        name: str = "object",
+        limits: Limits | None = None,
+        offered: Sequence[str] = digests.DEFAULT,
+        window: int = WINDOW,
+        deadline: float = DEADLINE,
+        progress: Observer | None = None,
+    ) -> None:
+        super().__init__(name, limits=limits or Limits(), deadline=deadline, progress=progress)
+        if window < 1:
+            raise ValueError(f"the window must be at least 1 byte, not {window}")
+        self.result: object = None
+        self.offer: Meta = {}
+        self._assembler = assembler
+        self._offered = tuple(offered)
+        self._window = window
+        self._granted = 0
+        self._bytes = 0
+        self._unmoved = 0
+        self._landed = 0
+        self._asked = ""
+        self._description = Description("")
+        self._digest = NONE
+        self._chain = Chain("")
+        self._hasher: Hasher = ALGORITHMS[NONE]()
+        self._scratch = bytearray()
+
+    def ask(self, kind: str) -> None:
+        """Request the object of this name; `kind` is "container", "file" or an application kind."""
+        self._request(kind)
+
+    def accept(self, assembler: ObjectAssembler) -> None:
+        """Take the offered object."""
+        self.waiting = False
+        self._assembler = assembler
+        if not assembler.accepts(self.offer[Key.KIND]):
+            self.fail(
+                TransferError(
+                    Code.UNSUPPORTED, f"{self.name}: objects of kind {self.offer[Key.KIND]!r} are not taken"
+                )
+            )
+            return
+        self._request(self.offer[Key.KIND])
+
+    def where(self) -> str:
+        total = self._description.size
+        entries = f", {self._assembler.count} entries" if self._assembler and self._assembler.count else ""
+        return f"{self._bytes} of {total if total is not None else 'unknown'} bytes received{entries}"
+
+    def on_frame(self, frame: Frame) -> None:
+        """A frame of the peer; raises TransferError when the peer broke the protocol."""
+        if frame.type in (FrameType.ENTRIES, FrameType.DATA):
+            self._on_content(frame)
+        elif frame.type is FrameType.OPEN:
+            self._on_open(frame)
+        elif frame.type is FrameType.END:
+            self._on_end(frame)
+        elif frame.type is FrameType.OFFER:
+            self._on_offer(frame)
+        elif frame.type is FrameType.RESET:
+            self._on_reset(frame)
+        else:
+            raise TransferError(Code.PROTOCOL, f"{self.name}: a receiver does not take {frame.type.name}")
+
+    def landing(self, frame: Frame, left: int) -> memoryview:
+        """Where the next bytes of a content frame must land."""
+        if frame.type is FrameType.ENTRIES:
+            if len(self._scratch) < frame.length:
+                self._scratch = bytearray(frame.length)
+            return memoryview(self._scratch)[: frame.length]
+        self._fill()
+        assert self._assembler is not None
+        return self._assembler.buffer()[:left]
+
+    def landed(self, frame: Frame, view: memoryview) -> None:
+        """That view is full. What ends a frame reaches the assembler only when the frame is verified."""
+        self._hasher.update(view)
+        if frame.type is FrameType.DATA:
+            self._landed = len(view)
+
+    def data_moved(self, count: int) -> None:
+        self._unmoved += count
+        if self._unmoved >= SLOWEST:
+            self._unmoved = 0
+            self.moved()
+
+    def on_data(self, frame: Frame) -> None:
+        """All data of a content frame has landed: verify it, then use it."""
+        digest = self._hasher.digest()
+        if digest != frame.meta.get(Key.DIGEST, b""):
+            raise TransferError(
+                Code.CORRUPT,
+                f"{self.name}: {frame.type.name} of {frame.length} bytes does not match its digest; {self.where()}",
+            )
+        self._chain.add(frame.type, frame.length, digest)
+        self._bytes += frame.length
+        assert self._assembler is not None
+        if frame.type is FrameType.ENTRIES:
+            with self._application(Code.STORE_FAILED):
+                self._assembler.feed(memoryview(self._scratch)[: frame.length])
+        else:
+            self._fill()
+        self._unmoved = 0
+        self.moved()
+        self._grant()
+        self._report()
+
+    def _fill(self) -> None:
+        count, self._landed = self._landed, 0
+        if count:
+            assert self._assembler is not None
+            with self._application(Code.STORE_FAILED):
+                self._assembler.filled(count)
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            assert self._assembler is not None
+            announced = self._description
+            with self._application(Code.CANCELLED):
+                self._progress(Progress(self._bytes, announced.size, self._assembler.count, announced.count))
+
+    def _request(self, kind: str) -> None:
+        self._asked = kind
+        self._granted = self._window
+        self._step(Event.SEND_REQUEST)
+        self._send(
+            FrameType.REQUEST,
+            {
+                Key.VERSIONS: list(VERSIONS),
+                Key.DIGESTS: list(self._offered),
+                Key.NAME: self.name,
+                Key.KIND: kind,
+                Key.MAX_BYTES: self.limits.max_bytes,
+                Key.CREDIT: self._granted,
+                Key.MAX_FRAME: self.limits.max_frame,
+            },
+        )
+
+    def _on_offer(self, frame: Frame) -> None:
+        self._receive(Event.RECV_OFFER, frame)
+        self.check_name(frame.meta[Key.NAME])
+        self.offer = frame.meta
+        self.name = frame.meta[Key.NAME]
+        self._check_size(frame.meta.get(Key.SIZE))
+        self.waiting = True
+
+    def _on_open(self, frame: Frame) -> None:
+        self._receive(Event.RECV_OPEN, frame)
+        meta = frame.meta
+        kind = meta[Key.KIND]
+        assert self._assembler is not None
+        expected = kind == self._asked if self.offer else self._assembler.accepts(kind)
+        for fits, what in (
+            (meta[Key.VERSIONS] in VERSIONS, f"version {meta[Key.VERSIONS]}"),
+            (meta[Key.DIGESTS] in self._offered, f"digest {meta[Key.DIGESTS]!r}"),
+            (expected, f"kind {kind!r}"),
+        ):
+            if not fits:
+                raise TransferError(Code.PROTOCOL, f"{self.name}: OPEN has {what}, which was not asked for")
+        self._check_size(meta.get(Key.SIZE))
+        self._digest = meta[Key.DIGESTS]
+        self._chain = Chain(kind)
+        self._description = Description(
+            kind, meta.get(Key.SIZE), meta.get(Key.COUNT), meta.get(Key.ATTRIBUTES, {})
+        )
+        with self._application(Code.STORE_FAILED):
+            self._assembler.begin(self._description, self.limits)
+
+    def _check_size(self, size: int | None) -> None:
+        if size is not None and size > self.limits.max_bytes:
+            raise TransferError(
+                Code.TOO_LARGE,
+                f"{self.name}: {size} bytes announced, at most {self.limits.max_bytes} are taken",
+            )
+
+    def _on_content(self, frame: Frame) -> None:
+        self._receive(Event.RECV_CONTENT, frame)
+        after = self._bytes + frame.length
+        most = self.limits.max_bytes if self._description.size is None else self._description.size
+        if after > most:
+            raise TransferError(
+                Code.PROTOCOL if self._description.size is not None else Code.TOO_LARGE,
+                f"{self.name}: content up to byte {after}, but {most} were announced or are taken at most",
+            )
+        if after > self._granted:
+            raise TransferError(
+                Code.PROTOCOL, f"{self.name}: content up to byte {after}, credit ends at {self._granted}"
+            )
+        assert self._assembler is not None
+        room = self._assembler.room()
+        if frame.type is FrameType.ENTRIES and room:
+            raise TransferError(
+                Code.PROTOCOL, f"{self.name}: ENTRIES while {room} bytes of a buffer are missing"
+            )
+        if frame.type is FrameType.DATA and frame.length > room:
+            raise TransferError(
+                Code.PROTOCOL, f"{self.name}: DATA of {frame.length} bytes where {room} are awaited"
+            )
+        if (Key.DIGEST in frame.meta) != (self._digest != NONE):
+            raise TransferError(
+                Code.PROTOCOL,
+                f"{self.name}: {frame.type.name} must have a digest unless the session's is none",
+            )
+        self._hasher = ALGORITHMS[self._digest]()
+
+    def _grant(self) -> None:
+        """Renew the sender's credit when half of the window is used up."""
+        if self._granted - self._bytes <= self._window // 2 and self._bytes != self._description.size:
+            self._granted = self._bytes + self._window
+            self._send(FrameType.CREDIT, {Key.CREDIT: self._granted})
+
+    def _on_end(self, frame: Frame) -> None:
+        self._receive(Event.RECV_END, frame)
+        assembler, announced, meta = self._assembler, self._description, frame.meta
+        assert assembler is not None
+        assembler.check_complete()
+        for what, key, here, told in (
+            ("bytes", Key.SIZE, self._bytes, announced.size),
+            ("entries", Key.COUNT, assembler.count, announced.count),
+        ):
+            if meta[key] != here or told not in (None, here):
+                raise TransferError(
+                    Code.CORRUPT,
+                    f"{self.name}: {here} {what} arrived, END says {meta[key]}, "
+                    f"OPEN said {told if told is not None else 'nothing'}",
+                )
+        if meta[Key.CHAIN] != self._chain.value:
+            raise TransferError(
+                Code.CORRUPT, f"{self.name}: the chain of the content differs from the sender's"
+            )
+        with self._application(Code.STORE_FAILED):
+            self.result = assembler.finish()
+        self._assembler = None
+        self._step(Event.STORED)
+        self._send(FrameType.DONE, {Key.CHAIN: self._chain.value})
+        self._release()
+
+    def _release(self) -> None:
+        assembler, self._assembler = self._assembler, None
+        self._scratch = bytearray()
+        if assembler is not None:
+            assembler.discard()

@@ -1,0 +1,297 @@
+"""The sender's session: answers a request, or offers an object, and streams it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from .. import digests
+from ..digests import ALGORITHMS, NONE, Chain, choose
+from ..errors import Code, TransferError
+from ..frames import Frame, FrameType
+from ..limits import Limits
+from ..meta import Key, Meta
+from ..streamers.base import Description, ObjectStreamer
+from ..values import Piece
+from .base import DEADLINE, VERSION, VERSIONS, Buffers, Observer, Progress, Session
+from .tables import SENDER, Event, State
+
+
+class Sender(Session):
+    """Streams one object to one peer.
+
+    For a push, construct it with the streamer and call `offer`. For a pull, construct it without and hand it the
+    REQUEST; `waiting` is then set until the application calls `open` with the object's streamer, or `fail`.
+
+    An object that can be read twice is surveyed before it is announced: refusals come before any content, size and
+    count are known, and what is sent later must be what the survey saw.
+
+    Args:
+        streamer: the object; the session closes it at its end, whatever the outcome.
+        accepted: names of the digests that may be used; the receiver's order decides.
+        deadline: seconds without progress after which the session fails.
+
+    Attributes:
+        request: the REQUEST's meta, once there is one.
+    """
+
+    table = SENDER
+
+    def __init__(
+        self,
+        streamer: ObjectStreamer | None = None,
+        *,
+        name: str = "object",
+        limits: Limits | None = None,
+        accepted: Sequence[str] = digests.DEFAULT,
+        deadline: float = DEADLINE,
+        progress: Observer | None = None,
+    ) -> None:
+        super().__init__(name, limits=limits or Limits(), deadline=deadline, progress=progress)
+        self.request: Meta = {}
+        self._streamer = streamer
+        self._description = Description("")
+        self._accepted = tuple(accepted)
+        self._digest = self._accepted[0]
+        self._chunk = 0
+        self._credit = 0
+        self._bytes = 0
+        self._survey: Iterator[None] | None = None
+        self._surveyed: tuple[str, int, bytes] = (NONE, 0, b"")
+        self._witness = self._chain = Chain("")
+        self._pieces: Iterator[Piece] = iter(())
+        self._piece: Piece | None = None
+        self._cut = 0
+        self._identity = b""
+
+    def offer(self) -> None:
+        """Ask the peer to take the object (push)."""
+        assert self._streamer is not None
+        self._prepare(self._streamer.chunk)
+
+    def open(self, streamer: ObjectStreamer) -> None:
+        """Answer the REQUEST with this object (pull)."""
+        self.waiting = False
+        self._streamer = streamer
+        self._prepare(min(streamer.chunk, self.request[Key.MAX_FRAME]))
+
+    def where(self) -> str:
+        total = self._description.size
+        return f"{self._bytes} of {total if total is not None else 'unknown'} bytes sent"
+
+    def on_frame(self, frame: Frame) -> None:
+        """A frame of the peer; raises TransferError when the peer broke the protocol."""
+        if frame.type is FrameType.REQUEST:
+            self._on_request(frame)
+        elif frame.type is FrameType.CREDIT:
+            self._on_credit(frame)
+        elif frame.type is FrameType.DONE:
+            self._on_done(frame)
+        elif frame.type is FrameType.RESET:
+            self._on_reset(frame)
+        else:
+            raise TransferError(Code.PROTOCOL, f"{self.name}: a sender does not take {frame.type.name}")
+
+    def output(self) -> Buffers | None:
+        try:
+            if self._survey is not None:
+                return self._go_on_surveying(self._survey)
+            if self.state is State.STREAMING and not self._control:
+                return self._content()
+        except TransferError as problem:
+            self.fail(problem)
+        return super().output()
+
+    def _on_request(self, frame: Frame) -> None:
+        self._receive(Event.RECV_REQUEST, frame)
+        meta = frame.meta
+        self.check_name(meta[Key.NAME])
+        if VERSION not in meta[Key.VERSIONS]:
+            raise TransferError(
+                Code.VERSION, f"no version in common: asked for {meta[Key.VERSIONS]}, spoken {list(VERSIONS)}"
+            )
+        self._digest = choose(meta[Key.DIGESTS], self._accepted)
+        if Key.RESUME in meta:
+            raise TransferError(Code.UNSUPPORTED, "resuming is not supported here")
+        self._credit = meta[Key.CREDIT]
+        offered = self._streamer
+        if offered is None:
+            self.request, self.name, self.waiting = meta, meta[Key.NAME], True
+            return
+        if (meta[Key.NAME], meta[Key.KIND]) != (self.name, self._description.kind):
+            raise TransferError(
+                Code.PROTOCOL, f"{self.name}: the REQUEST is for something else than was offered"
+            )
+        self.request = meta
+        chunk = min(offered.chunk, meta[Key.MAX_FRAME])
+        if offered.repeatable and self._surveyed[:2] != (self._digest, chunk):
+            self._prepare(chunk)
+        else:
+            self._open()
+
+    def _prepare(self, chunk: int) -> None:
+        """Describe and survey the object; what comes then depends on whether it has been asked for."""
+        streamer = self._streamer
+        assert streamer is not None
+        self._chunk = chunk
+        try:
+            with self._application(Code.SOURCE_FAILED):
+                self._description = streamer.describe()
+                if streamer.repeatable:
+                    self._survey = self._read_through(streamer)
+            if self._survey is None:
+                self._announce()
+        except TransferError as problem:
+            self.fail(problem)
+
+    def _read_through(self, streamer: ObjectStreamer) -> Iterator[None]:
+        chain, size = Chain(self._description.kind), 0
+        for piece in streamer.pieces(self._chunk):
+            size += len(piece.view)
+            chain.add(piece.kind, len(piece.view), self._identify(piece))
+            yield
+        self._surveyed = self._digest, self._chunk, chain.value
+        self._description = replace(self._description, size=size, count=streamer.count)
+
+    def _go_on_surveying(self, survey: Iterator[None]) -> Buffers:
+        with self._application(Code.SOURCE_FAILED):
+            unfinished = next(survey, self) is not self
+        self.moved()
+        if unfinished:
+            return self._sign_of_life()
+        self._survey = None
+        self._announce()
+        return []
+
+    def _announce(self) -> None:
+        if self.request:
+            self._open()
+            return
+        self._step(Event.SEND_OFFER)
+        self._send(FrameType.OFFER, {Key.NAME: self.name, **_announcement(self._description)})
+
+    def _open(self) -> None:
+        assert self._streamer is not None
+        size, most = self._description.size, self.request[Key.MAX_BYTES]
+        if size is not None and size > most:
+            raise TransferError(
+                Code.TOO_LARGE, f"{self.name}: {size} bytes, the receiver takes at most {most}"
+            )
+        self._chain = Chain(self._description.kind)
+        self._witness = Chain(self._description.kind)
+        self._pieces = self._streamer.pieces(self._chunk)
+        self._step(Event.SEND_OPEN)
+        self._send(
+            FrameType.OPEN,
+            {Key.VERSIONS: VERSION, Key.DIGESTS: self._digest, **_announcement(self._description)},
+        )
+
+    def _on_credit(self, frame: Frame) -> None:
+        moved = self._moved
+        self._receive(Event.RECV_CREDIT, frame)
+        if frame.meta[Key.CREDIT] > self._credit:
+            self._credit = frame.meta[Key.CREDIT]
+            return
+        self._moved = moved
+        self._idle_credits += 1
+        if self._idle_credits > self.limits.max_controls:
+            raise TransferError(
+                Code.TOO_LARGE,
+                f"{self.name}: more than {self.limits.max_controls} CREDIT frames that grant nothing",
+            )
+
+    def _on_done(self, frame: Frame) -> None:
+        if self.state is State.ENDED and frame.meta[Key.CHAIN] != self._chain.value:
+            raise TransferError(
+                Code.CORRUPT, f"{self.name}: the receiver confirmed other content than was sent"
+            )
+        self._receive(Event.RECV_DONE, frame)
+        self._release()
+
+    def _content(self) -> Buffers | None:
+        """The next content frame; after the last, END."""
+        if self._piece is None and not self._next_piece():
+            return self._end()
+        free = self._credit - self._bytes
+        return self._frame(free) if free > 0 else None
+
+    def _next_piece(self) -> bool:
+        with self._application(Code.SOURCE_FAILED):
+            self._piece = next(self._pieces, None)
+        if self._piece is None:
+            return False
+        self._cut = 0
+        self._identity = self._identify(self._piece)
+        self._witness.add(self._piece.kind, len(self._piece.view), self._identity)
+        return True
+
+    def _frame(self, free: int) -> Buffers:
+        """What the credit allows of the current piece."""
+        piece = self._piece
+        assert piece is not None
+        part = piece.view[self._cut : self._cut + free]
+        self._cut += len(part)
+        meta: Meta = {}
+        digest = b""
+        if self._digest != NONE:
+            digest = self._identity if len(part) == len(piece.view) else _hash(self._digest, part)
+            meta[Key.DIGEST] = digest
+        if self._cut == len(piece.view):
+            self._piece = None
+        type_ = FrameType(piece.kind)
+        self._chain.add(type_, len(part), digest)
+        self._bytes += len(part)
+        self._step(Event.SEND_CONTENT)
+        self.moved()
+        self._report()
+        return [memoryview(self._writer.encode(type_, meta, len(part))), part]
+
+    def _end(self) -> Buffers:
+        streamer = self._streamer
+        assert streamer is not None
+        with self._application(Code.SOURCE_FAILED):
+            streamer.confirm()
+        if streamer.repeatable and self._witness.value != self._surveyed[2]:
+            raise TransferError(Code.SOURCE_CHANGED, f"{self.name}: the object changed while it was sent")
+        end: Meta = {Key.CHAIN: self._chain.value, Key.SIZE: self._bytes, Key.COUNT: streamer.count}
+        self._step(Event.SEND_END)
+        self.moved()
+        return [memoryview(self._writer.encode(FrameType.END, end))]
+
+    def _identify(self, piece: Piece) -> bytes:
+        """The digest of a piece; in a session without digests only of skeletons, whose digest costs little."""
+        if self._digest == NONE:
+            return _hash("sha-256", piece.view) if piece.kind == Piece.ENTRIES else b""
+        return _hash(self._digest, piece.view)
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            assert self._streamer is not None
+            announced = self._description
+            with self._application(Code.CANCELLED):
+                self._progress(Progress(self._bytes, announced.size, self._streamer.count, announced.count))
+
+    def _release(self) -> None:
+        streamer, self._streamer = self._streamer, None
+        self._survey = None
+        self._pieces = iter(())
+        self._piece = None
+        if streamer is not None:
+            streamer.close()
+
+
+def _hash(algorithm: str, view: memoryview) -> bytes:
+    hasher = ALGORITHMS[algorithm]()
+    hasher.update(view)
+    return hasher.digest()
+
+
+def _announcement(description: Description) -> Meta:
+    announced: Meta = {Key.KIND: description.kind}
+    if description.size is not None:
+        announced[Key.SIZE] = description.size
+    if description.count is not None:
+        announced[Key.COUNT] = description.count
+    if description.attributes:
+        announced[Key.ATTRIBUTES] = dict(description.attributes)
+    return announced

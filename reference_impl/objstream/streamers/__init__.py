@@ -1,0 +1,17 @@
+"""The halves of an object in transit: streamers take it apart, assemblers put it together."""
+
+from __future__ import annotations
+
+from .base import Description, ObjectAssembler, ObjectStreamer
+from .container import ContainerAssembler, ContainerStreamer
+from .file import FileAssembler, FileStreamer
+
+__all__ = [
+    "ContainerAssembler",
+    "ContainerStreamer",
+    "Description",
+    "FileAssembler",
+    "FileStreamer",
+    "ObjectAssembler",
+    "ObjectStreamer",
+]

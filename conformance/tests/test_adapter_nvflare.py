@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("nvflare", reason="the nvflare adapter needs objstream[flare]")
 
+from objstream_conformance.adapters import nvflare_cell
 from objstream_conformance.adapters.nvflare import NVFlareAdapter, NVFlareSite
 from objstream_conformance.adapters.nvflare_cell import FobsRegistry
 from objstream_conformance.contract import ROLES, Cut, Rejected
@@ -194,6 +195,14 @@ def test_a_duplicate_is_handled_twice(pair: Pair) -> None:
     pair.network.strike(twice, "a", {0})
     assert pair.a.send_container(["b"], ["one entry"], timeout=5) == {"b": None}
     assert pair.b.received() == [["one entry"], ["one entry"]]
+
+
+def test_a_handler_that_never_returns_is_a_lost_reply(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvflare_cell, "PATIENCE", 0.2)
+    pair.network.strike(twice, "a", {0})
+    assert isinstance(pair.a.send_container(["b"], [1, 2], timeout=5)["b"], Rejected)
+    monkeypatch.undo()
+    pair.b._engine.object_streamer.tx_lock.release()  # which FLARE does not do
 
 
 @pytest.mark.parametrize("at", range(0, 700, 7))

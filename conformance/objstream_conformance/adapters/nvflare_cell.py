@@ -28,6 +28,11 @@ from nvflare.private.fed.utils import fed_utils
 from ..contract import Cut, Network
 
 JOB_ID = "job"
+PATIENCE = 2.0
+"""How long FLARE's handlers may work on a request, in seconds of the clock; after that it has no reply.
+
+They wait for nothing, but a duplicate of a stream's first message makes ObjectStreamer lock itself out.
+"""
 
 _log = logging.getLogger(__name__)
 _fobs_lock = threading.Lock()
@@ -180,36 +185,34 @@ class Cell:
         return reply
 
     def _serve(self, request: Message) -> None:
-        channel, topic, request_id, origin = (
-            request.get_header(key)
-            for key in (
-                StreamHeaderKey.CHANNEL,
-                StreamHeaderKey.TOPIC,
-                StreamHeaderKey.STREAM_REQ_ID,
-                MessageHeaderKey.ORIGIN,
-            )
-        )
-        answer = {StreamHeaderKey.STREAM_REQ_ID: request_id}
         answered = threading.Event()
+        try:
+            self._answer(request, answered)
+        finally:
+            self._unanswered.pop(id(request.payload), None)
+            answered.set()
+
+    def _answer(self, request: Message, answered: threading.Event) -> None:
+        channel = request.get_header(StreamHeaderKey.CHANNEL)
+        topic = request.get_header(StreamHeaderKey.TOPIC)
+        request_id = request.get_header(StreamHeaderKey.STREAM_REQ_ID)
+        headers = {StreamHeaderKey.STREAM_REQ_ID: request_id}
         try:
             if channel != CellChannel.AUX_COMMUNICATION:
                 raise LookupError(f"no callback for {channel}")
             self._decode(request)
             request.set_header(MessageHeaderKey.TOPIC, topic)
             self._unanswered[id(request.payload)] = answered
-            reply = self._handle(request)
-            if request_id:
+            reply = _handled(self._handle, request)
+            if reply and request_id:
                 self._encode(reply)
         except Exception as error:  # FLARE's blob handler reports whatever its callback raises to the sender
             _log.error("request refused: %s", error)
             reply = Message()
-            answer[StreamHeaderKey.ERROR_MSG] = f"blob_cb threw {type(error).__name__}: {error}"
-        try:
-            if request_id:
-                self._send(origin, CellChannel.RETURN_ONLY, f"{channel}:{topic}", reply, answer)
-        finally:
-            self._unanswered.pop(id(request.payload), None)
-            answered.set()
+            headers[StreamHeaderKey.ERROR_MSG] = f"blob_cb threw {type(error).__name__}: {error}"
+        if reply and request_id:
+            origin = request.get_header(MessageHeaderKey.ORIGIN)
+            self._send(origin, CellChannel.RETURN_ONLY, f"{channel}:{topic}", reply, headers)
 
     def _send(self, target: str, channel: str, topic: str, message: Message, headers: dict[str, Any]) -> bool:
         """Put a message on the wire; whether it could be sent is returned, not whether it arrived."""
@@ -236,6 +239,25 @@ class Cell:
         with self.registry.in_force():
             self._prepare()
             decode_payload(message, StreamHeaderKey.PAYLOAD_ENCODING, fobs_ctx={})
+
+
+def _handled(handle: Callable[[Message], Message], request: Message) -> Message | None:
+    """The reply of a handler, called in a thread of its own as FLARE does; None when it does not return."""
+    outcome: list[Message | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(handle(request))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, name="nvflare-handler", daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    result = outcome[0] if outcome else None
+    if isinstance(result, Exception):
+        raise result
+    return result if isinstance(result, Message) else None
 
 
 def _frame(headers: dict[str, Any], payload: list[bytes]) -> bytes:

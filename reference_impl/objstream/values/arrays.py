@@ -14,6 +14,7 @@ from .buffers import MemorySink, Sink, Source, ViewSource, cut
 
 Array = np.ndarray[Any, Any]
 DType = np.dtype[Any]
+Fix = Callable[[Array], None]
 
 MAX_DIMENSIONS = 64
 MAX_SIZE = (1 << 63) - 1
@@ -42,8 +43,6 @@ SCALARS: dict[type, str] = {dtype.type: name for name, dtype in DTYPES.items()}
 
 _ITEM_SIZES = {"BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F8_E8M0": 1}
 ITEM_SIZES: dict[str, int] = {name: dtype.itemsize for name, dtype in DTYPES.items()} | _ITEM_SIZES
-
-_BAD_BOOL = "a BOOL element is neither 0 nor 1"
 
 
 def head(kind: str, dtype: str, shape: Sequence[int], *flags: bytes) -> bytes:
@@ -86,18 +85,16 @@ def flat_bytes(array: Array) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
 
 
-def holds_only_bools(array: Array) -> bool:
-    return array.size == 0 or int(array.view(np.uint8).max()) <= 1
+def check_elements(array: Array, name: str, code: Code = Code.PROTOCOL) -> None:
+    """Refuse, with `code`, BOOL elements with another byte than 0 or 1: they are no value in most languages."""
+    if name == "BOOL" and array.size and array.view(np.uint8).max() > 1:
+        raise TransferError(code, "a BOOL element is neither 0 nor 1")
 
 
 class ArraySource(Source):
-    """The elements of an array whose memory is not as they travel: converted part by part, in one scratch.
+    """The elements of an array whose memory is not as they travel: converted part by part, in one scratch."""
 
-    Attributes:
-        fix: changes a part in place before it is sent.
-    """
-
-    def __init__(self, array: Array, dtype: DType, fix: Callable[[Array], None] | None = None) -> None:
+    def __init__(self, array: Array, dtype: DType, fix: Fix | None) -> None:
         self.size = array.size * dtype.itemsize
         self._array = array
         self._dtype = dtype
@@ -124,11 +121,6 @@ class ArraySource(Source):
             yield from cut(flat_bytes(part), chunk)
 
 
-def is_plain(array: Array, dtype: DType) -> bool:
-    """Whether the memory of the array is what travels."""
-    return array.flags.c_contiguous and array.dtype == dtype
-
-
 def encode_array(array: Array) -> tuple[bytes, Source]:
     """The head and the data of an array of exactly `numpy.ndarray`.
 
@@ -139,12 +131,19 @@ def encode_array(array: Array) -> tuple[bytes, Source]:
     return head("ndarray", name, array.shape), source(array, name)
 
 
-def source(array: Array, name: str) -> Source:
-    if name == "BOOL" and not holds_only_bools(array):
-        raise TransferError(Code.UNSUPPORTED, _BAD_BOOL)
-    if is_plain(array, DTYPES[name]):
+def source(array: Array, name: str, fix: Fix | None = None) -> Source:
+    """The elements of the array as they travel: its memory where that is so already.
+
+    Args:
+        fix: changes a copy of some elements in place before they are sent.
+
+    Raises:
+        TransferError: UNSUPPORTED, for BOOL elements that are neither 0 nor 1.
+    """
+    check_elements(array, name, Code.UNSUPPORTED)
+    if fix is None and array.flags.c_contiguous and array.dtype == DTYPES[name]:
         return ViewSource(flat_bytes(array))
-    return ArraySource(array, DTYPES[name])
+    return ArraySource(array, DTYPES[name], fix)
 
 
 def encode_scalar(name: str, value: np.generic) -> bytes:
@@ -152,13 +151,12 @@ def encode_scalar(name: str, value: np.generic) -> bytes:
     return cbor.extension("scalar", 2) + cbor.text(name) + cbor.head(cbor.BYTES, len(data)) + data
 
 
-def decode_scalar(name: object, data: object) -> object:
+def decode_scalar(name: Any, data: object) -> object:
     dtype = DTYPES.get(name) if type(name) is str else None
     if dtype is None or type(data) is not bytes or len(data) != dtype.itemsize:
         raise TransferError(Code.PROTOCOL, "a numpy scalar is not a dtype and the bytes of one element")
     value = np.frombuffer(data, dtype)
-    if name == "BOOL" and not holds_only_bools(value):
-        raise TransferError(Code.PROTOCOL, _BAD_BOOL)
+    check_elements(value, name)
     return value[0]
 
 
@@ -175,8 +173,7 @@ def array_sink(name: str, shape: list[int], destination: object) -> Sink:
     array = _new(shape, dtype) if destination is None else _fitting(destination, shape, dtype)
 
     def finish() -> Array:
-        if name == "BOOL" and not holds_only_bools(array):
-            raise TransferError(Code.PROTOCOL, _BAD_BOOL)
+        check_elements(array, name)
         return array
 
     return MemorySink(flat_bytes(array), finish)

@@ -31,8 +31,6 @@ from .frames import (
 from .hashables import check
 from .registry import Registry, is_type_name
 
-MAX_EXTENSION_NAME = 64
-
 _OPENED: Any = object()
 
 _BUFFERED: dict[str, tuple[type, int]] = {
@@ -127,22 +125,23 @@ class Decoder:
         self._guarded(self._check_complete)
 
     def _guarded(self, action: Callable[..., None], *arguments: Any) -> None:
-        if self._failed is not None:
-            raise self._failed
-        try:
-            action(*arguments)
-        except TransferError as error:
-            where = paths.render(self._path())
-            message = f"{where}: {error.message}" if where else error.message
-            self._failed = TransferError(error.code, message, local=error.local)
-            raise self._failed from error.__cause__
-        except (MemoryError, RecursionError):
-            self._failed = TransferError(Code.TOO_LARGE, "there is no memory for the object")
-            raise self._failed from None
-        finally:
-            if self._failed is not None:
-                self._sink = None
-                self._tail.clear()
+        cause = None
+        if self._failed is None:
+            try:
+                action(*arguments)
+                return
+            except TransferError as error:
+                where = paths.render(self._path())
+                message = f"{where}: {error.message}" if where else error.message
+                self._failed = TransferError(error.code, message, local=error.local)
+                cause = error.__cause__
+            except (MemoryError, RecursionError):
+                self._failed = TransferError(Code.TOO_LARGE, "there is no memory for the object")
+            self._sink = None
+            self._tail.clear()
+            del self._stack[1:]
+        # Outside of the except clauses, so that the error does not keep alive what has been received.
+        raise self._failed from cause
 
     def _account(self, count: int) -> None:
         self._bytes += count
@@ -259,9 +258,14 @@ class Decoder:
             string, after = cbor.read_string(data, at, major, self._limits.max_inline)
             return (cbor.decode_text(string) if major == cbor.TEXT else string), after
         if major == cbor.ARRAY:
-            if frame.level == LEAVES:
-                raise TransferError(Code.PROTOCOL, "an argument of an extension value is nested too deep")
-            self._open(list, number, ListFrame(number, LEAVES if frame.level == ARGUMENTS else VALUES))
+            if frame.level == VALUES:
+                self._open(list, number, ListFrame(number))
+            elif frame.level == ARGUMENTS and number <= arrays.MAX_DIMENSIONS:
+                self._stack.append(ListFrame(number, LEAVES))
+            else:
+                raise TransferError(
+                    Code.PROTOCOL, "an argument of an extension value is too deep or too long"
+                )
             return _OPENED, after
         if major == cbor.SIMPLE:
             raise TransferError(Code.PROTOCOL, f"initial byte {number:#04x} is not allowed")
@@ -295,7 +299,7 @@ class Decoder:
 
     def _extension(self, data: bytes, at: int) -> tuple[Any, int]:
         count, at = self._array_head(data, at)
-        encoded, at = cbor.read_string(data, at, cbor.TEXT, MAX_EXTENSION_NAME)
+        encoded, at = cbor.read_string(data, at, cbor.TEXT, self._limits.max_inline)
         name, count = cbor.decode_text(encoded), count - 1
         if name == "tuple":
             self._open(tuple, count, TupleFrame(count, self._stack[-1].allowed))
@@ -308,7 +312,7 @@ class Decoder:
         return _OPENED, at
 
     def _app(self, data: bytes, at: int, count: int) -> int:
-        encoded, at = cbor.read_string(data, at, cbor.TEXT, 255)
+        encoded, at = cbor.read_string(data, at, cbor.TEXT, self._limits.max_inline)
         name = cbor.decode_text(encoded)
         if count != 2 or not is_type_name(name):
             raise TransferError(Code.PROTOCOL, "an application type is not a name@version and one value")
@@ -325,7 +329,7 @@ class Decoder:
         elif name in _BUFFERED:
             (cls, arity), finish = _BUFFERED[name], self._buffered
         else:
-            raise TransferError(Code.UNSUPPORTED, f"there is no extension type {name!r}")
+            raise TransferError(Code.UNSUPPORTED, f"there is no extension type {name[:64]!r}")
         if count != arity:
             raise TransferError(Code.PROTOCOL, f"{name} has {arity} arguments, not {count}")
         check(cls, self._stack[-1].allowed, Code.PROTOCOL)
@@ -333,12 +337,10 @@ class Decoder:
 
     def _open(self, cls: type, items: int, frame: Frame) -> None:
         check(cls, self._stack[-1].allowed, Code.PROTOCOL)
-        if frame.level == VALUES:
-            if len(self._stack) > self._limits.max_depth:
-                raise TransferError(
-                    Code.TOO_LARGE, f"containers nested deeper than {self._limits.max_depth} levels"
-                )
-            self._root.count(items)
+        if len(self._stack) > self._limits.max_depth:
+            message = f"containers nested deeper than {self._limits.max_depth} levels"
+            raise TransferError(Code.TOO_LARGE, message)
+        self._root.count(items)
         self._stack.append(frame)
 
     def _scalar(self, name: str, arguments: list[Any]) -> object:

@@ -119,8 +119,8 @@ class _Open:
         index = self.size - self.left - 1
         if cls is list or cls is tuple:
             return paths.step(index)
-        if cls is dict and index % 2:
-            return paths.step(next(islice(self.container, index // 2, None), None))
+        if cls is dict:
+            return paths.step(next(islice(self.container, index // 2, None), None)) if index % 2 else "{key}"
         return "{…}" if cls is set or cls is frozenset else ""
 
 
@@ -248,7 +248,7 @@ class _Encoder:
             self._check_open(value)
             self._out += cbor.extension("app", 2) + cbor.text(app.name)
             return self._push(_Open(value, iter((app.to_model(value),)), 1, None))
-        if "torch" in sys.modules:
+        if sys.modules.get("torch") is not None:
             from .. import tensors
 
             if tensors.is_tensor(value):

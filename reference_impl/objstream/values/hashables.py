@@ -11,6 +11,7 @@ from . import arrays, extensions, paths
 
 KEYS: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes, tuple, frozenset})
 ELEMENTS: frozenset[type] = KEYS | set(extensions.BY_CLASS) | set(arrays.SCALARS) | {np.generic}
+MODEL: frozenset[type] = ELEMENTS | {list, dict, set, bytearray, np.ndarray}
 
 COUNTERS = 4096
 FREE = 64

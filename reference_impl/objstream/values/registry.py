@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import Code, TransferError
+from .hashables import MODEL
 
 T = TypeVar("T")
 
@@ -77,10 +78,12 @@ class Registry:
             decode: makes an instance of exactly `cls` of that value again. It gets data of a peer: check it.
 
         Raises:
-            ValueError: the name is malformed, or the class or the name is taken.
+            ValueError: the name is malformed, the class or the name is taken, or the class is one of the model.
         """
         if not is_type_name(name):
             raise ValueError(f"{name!r} does not have the form name@version")
+        if cls in MODEL:
+            raise ValueError(f"{cls.__qualname__} is in the value model already")
         if cls in self._by_class or name in self._by_name:
             raise ValueError(f"{cls.__qualname__} or {name} is registered already")
         self._by_class[cls] = self._by_name[name] = AppType(cls, name, encode, decode)

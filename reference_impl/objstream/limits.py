@@ -1,4 +1,4 @@
-"""What a site accepts from a peer. Every announced size, count and depth is held against these before it is believed."""
+"""What a site accepts from a peer: whatever is announced is held against these before it is believed."""
 
 from __future__ import annotations
 

@@ -41,12 +41,20 @@ class Options:
 
 @dataclass(frozen=True)
 class Request:
-    """A peer asks for an object, or offers one: `kind` is "container", "file" or an application kind in a request, and
-    the very kind of the object ("dict", ...) in an offer."""
+    """A peer asks for an object, or offers one.
+
+    Attributes:
+        peer: who; on sockets its address.
+        kind: in a request "container", "file" or an application kind; in an offer the very kind of the object.
+        name: how the peer calls the object. It is the peer's word: never make a path of it.
+        offered: it is an offer.
+        size: bytes of content offered, count: entries offered, attributes: plain values; as far as announced.
+    """
 
     peer: str
     kind: str
     name: str
+    offered: bool = False
     size: int | None = None
     count: int | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
@@ -89,12 +97,18 @@ class Site(ABC):
         self._watchers: list[Watcher] = []
 
     def provide(self, provider: Provider) -> None:
-        """Let `provider` answer requests: it returns the object's streamer, or None when the object is not its own;
-        a TransferError (NOT_FOUND, REFUSED, ...) that it raises goes to the peer. Providers are asked in order."""
+        """Let `provider` answer requests, after those that were there before.
+
+        It returns the object's streamer, or None when the object is not its own; a TransferError that it raises
+        (NOT_FOUND, REFUSED, ...) goes to the peer.
+        """
         self._providers.append(provider)
 
     def accept(self, acceptor: Acceptor) -> None:
-        """Let `acceptor` decide about offers: it returns an assembler to take the object, or None to leave it to others."""
+        """Let `acceptor` decide about offers, after those that were there before.
+
+        It returns an assembler to take the object, or None to leave it to others.
+        """
         self._acceptors.append(acceptor)
 
     def watch(self, watcher: Watcher) -> None:
@@ -161,6 +175,10 @@ class Site(ABC):
     @abstractmethod
     def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
         """Run these sessions, each with its peer, until all are finished. Sets their errors; raises none of its own."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Cancel every transfer that is running now, whoever started it. May be called from any thread."""
 
     @abstractmethod
     def close(self) -> None:
@@ -230,6 +248,7 @@ def described(session: AnySession, peer: str) -> Request:
     if isinstance(session, Receiver):
         return replace(
             request,
+            offered=True,
             size=meta.get(Key.SIZE),
             count=meta.get(Key.COUNT),
             attributes=meta.get(Key.ATTRIBUTES, {}),

@@ -122,10 +122,14 @@ class MemorySite(Site):
                     pass
                 raise
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         with self._network.lock():
             for live in self._live.values():
                 live.connection.cancel()
+
+    def close(self) -> None:
+        with self._network.lock():
+            self.cancel()
             while self.step():
                 pass
             self._network.leave(self.name)

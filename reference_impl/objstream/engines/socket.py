@@ -23,7 +23,7 @@ CONNECT_TIMEOUT = 10.0
 SLICE = 0.2
 """Seconds that a system call may block before deadlines and cancellation are looked at again."""
 LINGER = 2.0
-"""Seconds that a side which gave up still reads, so that its RESET is not overtaken by the closing of the connection."""
+"""Seconds that a side which gave up still reads, so that the closing does not overtake its RESET."""
 
 _TIMEVAL = struct.pack("@ll", 0, int(SLICE * 1_000_000))
 
@@ -53,11 +53,16 @@ class SocketSite(Site):
         super().__init__(self.address or "client", options)
         self._listener = listener
         self._closed = threading.Event()
+        self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
         if listener is not None:
             self._start(self._accept, listener)
+
+    def cancel(self) -> None:
+        cancelled, self._cancelled = self._cancelled, threading.Event()
+        cancelled.set()
 
     def close(self) -> None:
         self._closed.set()
@@ -108,7 +113,7 @@ class SocketSite(Site):
         connection = Connection(limits=options.limits, preface=True)
         connection.start(session)
         with connected:
-            _drive(_Line(connected, connection), [self._closed, stop, *filter(None, [options.cancel])])
+            _drive(_Line(connected, connection), [self._closed, self._cancelled, stop, *filter(None, [options.cancel])])
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._closed.is_set():
@@ -135,7 +140,7 @@ class SocketSite(Site):
                     connection.fail(TransferError(Code.BUSY))
                 self._sockets.add(connected)
             try:
-                _drive(_Line(connected, connection), [self._closed], site=self, peer=peer)
+                _drive(_Line(connected, connection), [self._closed, self._cancelled], site=self, peer=peer)
             finally:
                 with self._lock:
                     self._sockets.discard(connected)

@@ -1,0 +1,86 @@
+"""Loopback connections that lead through the suite's network: a frame is a message to it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from urllib.parse import urlsplit
+
+from objstream.frames import HEADER, HEADER_BYTES, PREFACE
+
+from ..contract import Network
+
+
+class Exchange:
+    """Knows where each site of a network listens, and gives each pair of sites a port that leads from one to the
+    other through `Network.carry`."""
+
+    def __init__(self, network: Network) -> None:
+        self._carry = network.carry
+        self._addresses: dict[str, str] = {}
+        self._listeners: dict[tuple[str, str], socket.socket] = {}
+
+    def enter(self, name: str, address: str) -> None:
+        """A site called `name` listens at `address`."""
+        self._addresses[name] = address
+
+    def leave(self, name: str) -> None:
+        """The site is gone, and so are the ways to it and from it."""
+        self._addresses.pop(name, None)
+        for pair in [pair for pair in self._listeners if name in pair]:
+            listener = self._listeners.pop(pair)
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
+    def route(self, source: str, target: str) -> str:
+        """The address at which `source` reaches `target`."""
+        pair = source, target
+        if pair not in self._listeners:
+            self._listeners[pair] = socket.create_server(("127.0.0.1", 0))
+            threading.Thread(target=self._listen, args=(source, target), daemon=True).start()
+        return f"tcp://127.0.0.1:{self._listeners[pair].getsockname()[1]}"
+
+    def _listen(self, source: str, target: str) -> None:
+        listener = self._listeners[source, target]
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                url = urlsplit(self._addresses[target])
+                far = socket.create_connection((url.hostname or "", url.port or 0))
+            except (OSError, KeyError):
+                near.close()
+                continue
+            for ends, names in (((near, far), (source, target)), ((far, near), (target, source))):
+                threading.Thread(target=self._pass_on, args=(*ends, *names), daemon=True).start()
+
+    def _pass_on(self, reading: socket.socket, writing: socket.socket, source: str, target: str) -> None:
+        """Carry what one end says to the other, until either is gone or the network cuts them off."""
+        stream = reading.makefile("rb")
+        how = socket.SHUT_RDWR
+        try:
+            writing.sendall(stream.read(len(PREFACE)))
+            while message := _frame(stream):
+                for arrived in self._carry(source, target, message):
+                    writing.sendall(arrived)
+            how = socket.SHUT_WR
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError):
+                reading.shutdown(socket.SHUT_RDWR)
+        finally:
+            with contextlib.suppress(OSError):
+                writing.shutdown(how)
+
+
+def _frame(stream: object) -> bytes:
+    """The next frame, or what is left of it at the end of the stream."""
+    head: bytes = stream.read(HEADER_BYTES)  # type: ignore[attr-defined]
+    if len(head) < HEADER_BYTES:
+        return head
+    _, _, meta, data, *_ = HEADER.unpack(head)
+    body: bytes = stream.read(meta + data)  # type: ignore[attr-defined]
+    return head + body

@@ -1,0 +1,164 @@
+"""One end of a session of the reference implementation, with its bytes in the suite's hands."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import objstream
+from objstream import (
+    ContainerAssembler,
+    ContainerRetriever,
+    ContainerStreamer,
+    FileAssembler,
+    FileRetriever,
+    FileStreamer,
+    Limits,
+    Options,
+    Request,
+)
+from objstream.limits import MIB
+from objstream.session import AnySession, Connection, Receiver, Sender
+
+from ..contract import Role, Unsupported
+
+_SHARED = {"digests", "deadline", "window"}
+
+
+class _Desk(objstream.Site):
+    """A site without an engine: it answers sessions that are moved by hand."""
+
+    def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class ReferenceEnd:
+    """See :class:`~..contract.WireEnd`.
+
+    Options: `digests`, `deadline` (30 s), `window`, `chunk`, `kind` ("container" or "file", of a requester) and the
+    fields of `objstream.Limits`.
+    """
+
+    def __init__(self, role: Role, name: str, value: object = None, **options: Any) -> None:
+        self._now = 0.0
+        self._directory = tempfile.TemporaryDirectory(prefix="wire-end-")
+        chunk = options.pop("chunk", MIB)
+        kind = options.pop("kind", "container")
+        shared = {key: options.pop(key) for key in _SHARED & options.keys()}
+        shared.setdefault("deadline", 30.0)
+        try:
+            limits = Limits(**options)
+        except TypeError as problem:
+            raise Unsupported(str(problem)) from problem
+        self._site = _Desk("wire", Options(limits=limits, **shared))
+        self._connection = Connection(limits=limits, preface=True, incoming=self._site.incoming)
+        if role == "owner":
+            self._offer(name, value, chunk)
+        elif role == "receiver":
+            self._site.accept(self._accept)
+        elif role == "requester":
+            receiver = self._receiver(name, kind)
+            receiver.ask(kind)
+            self._connection.start(receiver)
+        elif role == "sender":
+            self._connection.start(self._sender(name, value, chunk))
+        else:
+            raise Unsupported(f"there is no role {role!r}")
+        self._connection.tick(self._now)
+
+    def start(self) -> bytes:
+        return self._drain()
+
+    def feed(self, data: bytes) -> bytes:
+        view = memoryview(data)
+        sent = b""
+        while len(view) and not self._connection.closing:
+            place = self._connection.want()
+            count = min(len(place), len(view))
+            place[:count] = view[:count]
+            self._connection.received(count)
+            view = view[count:]
+            sent += self._drain()
+        return sent
+
+    def eof(self) -> bytes:
+        self._connection.eof()
+        return self._drain()
+
+    def advance(self, seconds: float) -> bytes:
+        self._connection.tick(self._now)
+        self._now += seconds
+        self._connection.tick(self._now)
+        return self._drain()
+
+    def outcome(self) -> tuple[Literal["delivered"], object] | tuple[Literal["failed"], str] | None:
+        session = self._connection.session
+        if session is not None and session.finished:
+            if session.error is not None:
+                return "failed", session.error.code.name
+            return "delivered", session.result if isinstance(session, Receiver) else None
+        if self._connection.problem is not None:
+            return "failed", self._connection.problem.code.name
+        return None
+
+    def _drain(self) -> bytes:
+        """Let the session work until it has nothing to say; without preface it still waits for the peer's."""
+        sent = bytearray()
+        while True:
+            session = self._connection.session
+            if session is not None and session.waiting:
+                self._site.answer(session, "peer")
+            buffers = self._connection.output()
+            self._connection.tick(self._now)
+            if buffers is None:
+                return bytes(sent)
+            for buffer in buffers:
+                sent += buffer
+
+    def _offer(self, name: str, value: object, chunk: int) -> None:
+        if isinstance(value, Path):
+            FileRetriever(self._site, chunk=chunk).add_file(name, value)
+        elif value is not None:
+            ContainerRetriever(self._site, chunk=chunk).add_container(name, value)
+
+    def _accept(self, offer: Request) -> objstream.ObjectAssembler:
+        return self._assembler("file" if offer.kind == "file" else "container")
+
+    def _assembler(self, kind: str) -> objstream.ObjectAssembler:
+        if kind == "file":
+            return FileAssembler(Path(self._directory.name) / "received")
+        return ContainerAssembler()
+
+    def _receiver(self, name: str, kind: str) -> Receiver:
+        return Receiver(
+            self._assembler(kind),
+            name=name,
+            limits=self._site.options.limits,
+            offered=self._site.options.digests,
+            window=self._site.options.window,
+            deadline=self._site.options.deadline,
+        )
+
+    def _sender(self, name: str, value: object, chunk: int) -> Sender:
+        streamer = (
+            FileStreamer(value, name=name, chunk=chunk)
+            if isinstance(value, Path)
+            else ContainerStreamer(value, name=name, chunk=chunk)
+        )
+        sender = Sender(
+            streamer,
+            name=name,
+            limits=self._site.options.limits,
+            accepted=self._site.options.digests,
+            deadline=self._site.options.deadline,
+        )
+        sender.offer()
+        return sender

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from .. import cbor
 from ..errors import Code, TransferError
 from ..limits import Limits
-from . import arrays, extensions, paths
-from .buffers import WINDOW, ByteArraySink, Sink, TextSink, bytes_sink
+from . import paths
+from .arrays import MAX_DIMENSIONS
+from .assembly import Assembly, Destination
+from .buffers import WINDOW
 from .frames import (
     ARGUMENTS,
     LEAVES,
     MISSING,
     PENDING,
     VALUES,
-    AppFrame,
-    ArgumentsFrame,
     Frame,
     FrozenSetFrame,
     ListFrame,
@@ -28,20 +26,10 @@ from .frames import (
     SetFrame,
     TupleFrame,
 )
-from .hashables import check
-from .registry import Registry, is_type_name
+from .registry import Registry
 
 _OPENED: Any = object()
 
-_BUFFERED: dict[str, tuple[type, int]] = {
-    "bytes": (bytes, 1),
-    "str": (str, 1),
-    "bytearray": (bytearray, 1),
-    "scalar": (np.generic, 2),
-    "ndarray": (np.ndarray, 3),
-    "tensor": (object, 4),
-    "parameter": (object, 4),
-}
 _SIMPLE = {cbor.FALSE: False, cbor.TRUE: True, cbor.NULL: None}
 
 
@@ -70,25 +58,22 @@ class Decoder:
         *,
         limits: Limits,
         registry: Registry | None = None,
-        destination: Callable[[tuple[Any, ...]], object] | None = None,
+        destination: Destination | None = None,
         pairs: bool = False,
         elements: bool = False,
     ) -> None:
-        self._limits = limits
-        self._registry = registry
-        self._destination = destination
         self._root = RootFrame(on_item, limits.max_items, pairs, elements)
-        self._stack: list[Frame] = [self._root]
-        self._sink: Sink | None = None
+        self._assembly = Assembly(self._root, limits, registry, destination)
+        self._max_inline = limits.max_inline
         self._tail = bytearray()
         self._needed = 0
-        self._bytes = 0
         self._failed: TransferError | None = None
 
     @property
     def remaining(self) -> int:
         """Bytes that are missing of the pending buffer; 0 while skeleton bytes are expected."""
-        return self._sink.size - self._sink.done if self._sink else 0
+        sink = self._assembly.sink
+        return sink.size - sink.done if sink else 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """The next bytes of the skeleton stream.
@@ -99,7 +84,7 @@ class Decoder:
                 STORE_FAILED when `on_item`, `destination` or a registered decoder fails.
         """
         view = memoryview(data)
-        self._guarded(self._account, len(view))
+        self._guarded(self._assembly.account, len(view))
         for start in range(0, len(view), WINDOW):
             self._guarded(self._take, view[start : start + WINDOW])
 
@@ -108,7 +93,8 @@ class Decoder:
 
         It may be shorter than what is missing, and is valid until that many bytes are reported by `filled`.
         """
-        return self._sink.window() if self._sink else None
+        sink = self._assembly.sink
+        return sink.window() if sink else None
 
     def filled(self, count: int) -> None:
         """The first `count` bytes of `buffer()` have landed."""
@@ -131,24 +117,16 @@ class Decoder:
                 action(*arguments)
                 return
             except TransferError as error:
-                where = paths.render(self._path())
+                where = paths.render(self._assembly.path())
                 message = f"{where}: {error.message}" if where else error.message
                 self._failed = TransferError(error.code, message, local=error.local)
                 cause = error.__cause__
             except (MemoryError, RecursionError):
                 self._failed = TransferError(Code.TOO_LARGE, "there is no memory for the object")
-            self._sink = None
+            self._assembly.clear()
             self._tail.clear()
-            del self._stack[1:]
         # Outside of the except clauses, so that the error does not keep alive what has been received.
         raise self._failed from cause
-
-    def _account(self, count: int) -> None:
-        self._bytes += count
-        if self._bytes > self._limits.max_bytes:
-            raise TransferError(
-                Code.TOO_LARGE, f"more than the {self._limits.max_bytes} bytes that are accepted"
-            )
 
     def _take(self, view: memoryview) -> None:
         if not self._tail:
@@ -164,30 +142,28 @@ class Decoder:
             self._tail += memoryview(data)[end:]
 
     def _fill(self, count: int) -> None:
-        sink = self._sink
+        sink = self._assembly.sink
         if sink is None:
             return
         sink.filled(count)
         if sink.done == sink.size:
-            value = sink.value()
-            self._sink = None
-            self._run(b"", value)
+            self._assembly.sink = None
+            self._run(b"", sink.value())
 
     def _check_complete(self) -> None:
-        if self._sink is not None:
-            raise TransferError(
-                Code.PROTOCOL, f"the content ends with {self.remaining} bytes of a buffer missing"
-            )
-        if self._tail or len(self._stack) > 1 or self._root.awaits_value:
+        if self._assembly.sink is not None:
+            message = f"the content ends with {self.remaining} bytes of a buffer missing"
+            raise TransferError(Code.PROTOCOL, message)
+        if self._tail or len(self._assembly.stack) > 1 or self._root.awaits_value:
             raise TransferError(Code.PROTOCOL, "the content ends inside an entry")
 
     def _run(self, data: bytes, value: Any = MISSING) -> int:
         """Parse tokens, after a value that is complete already if one is given; returns where it stopped."""
-        stack = self._stack
+        stack = self._assembly.stack
         frame = stack[-1]
         add, left = frame.add, frame.left
         at, end = 0, len(data)
-        if end and self._sink is not None:
+        if end and self._assembly.sink is not None:
             raise _skeleton_in_buffer()
         while True:
             if value is MISSING:
@@ -255,13 +231,13 @@ class Decoder:
         if major == cbor.NINT:
             return -1 - number, after
         if major == cbor.TEXT or major == cbor.BYTES:
-            string, after = cbor.read_string(data, at, major, self._limits.max_inline)
+            string, after = cbor.read_string(data, at, major, self._max_inline)
             return (cbor.decode_text(string) if major == cbor.TEXT else string), after
         if major == cbor.ARRAY:
             if frame.level == VALUES:
-                self._open(list, number, ListFrame(number))
-            elif frame.level == ARGUMENTS and number <= arrays.MAX_DIMENSIONS:
-                self._stack.append(ListFrame(number, LEAVES))
+                self._assembly.open(list, number, ListFrame(number))
+            elif frame.level == ARGUMENTS and number <= MAX_DIMENSIONS:
+                self._assembly.stack.append(ListFrame(number, LEAVES))
             else:
                 raise TransferError(
                     Code.PROTOCOL, "an argument of an extension value is too deep or too long"
@@ -272,7 +248,7 @@ class Decoder:
         if frame.level != VALUES:
             raise TransferError(Code.PROTOCOL, "an argument of an extension value is a map or has a tag")
         if major == cbor.MAP:
-            self._open(dict, 2 * number, MapFrame(number))
+            self._assembly.open(dict, 2 * number, MapFrame(number))
             return _OPENED, after
         return self._tagged(data, number, after)
 
@@ -281,11 +257,11 @@ class Decoder:
             return self._extension(data, at)
         if tag == cbor.TAG_SET:
             size, at = self._array_head(data, at)
-            self._open(set, size, SetFrame(size))
+            self._assembly.open(set, size, SetFrame(size))
             return _OPENED, at
         if tag not in (cbor.TAG_BIGNUM, cbor.TAG_NEGATIVE_BIGNUM):
             raise TransferError(Code.PROTOCOL, f"tag {tag} is not allowed")
-        digits, at = cbor.read_string(data, at, cbor.BYTES, self._limits.max_inline)
+        digits, at = cbor.read_string(data, at, cbor.BYTES, self._max_inline)
         if len(digits) <= 8 or digits[0] == 0:
             raise TransferError(Code.PROTOCOL, "a bignum is longer than needed")
         number = int.from_bytes(digits, "big")
@@ -298,115 +274,28 @@ class Decoder:
         return size, at
 
     def _extension(self, data: bytes, at: int) -> tuple[Any, int]:
-        count, at = self._array_head(data, at)
-        encoded, at = cbor.read_string(data, at, cbor.TEXT, self._limits.max_inline)
-        name, count = cbor.decode_text(encoded), count - 1
+        size, at = self._array_head(data, at)
+        if size == 0:
+            raise TransferError(Code.PROTOCOL, "an extension value has no name")
+        name, at = self._text(data, at)
+        count = size - 1
+        allowed = self._assembly.stack[-1].allowed
         if name == "tuple":
-            self._open(tuple, count, TupleFrame(count, self._stack[-1].allowed))
+            self._assembly.open(tuple, count, TupleFrame(count, allowed))
         elif name == "frozenset":
-            self._open(frozenset, count, FrozenSetFrame(count, self._stack[-1].allowed))
+            self._assembly.open(frozenset, count, FrozenSetFrame(count, allowed))
         elif name == "app":
-            at = self._app(data, at, count)
+            if count != 2:
+                raise TransferError(Code.PROTOCOL, f"app has 2 arguments, not {count}")
+            app_name, at = self._text(data, at)
+            self._assembly.open_app(app_name)
         else:
-            self._arguments(name, count)
+            self._assembly.open_arguments(name, count)
         return _OPENED, at
 
-    def _app(self, data: bytes, at: int, count: int) -> int:
-        encoded, at = cbor.read_string(data, at, cbor.TEXT, self._limits.max_inline)
-        name = cbor.decode_text(encoded)
-        if count != 2 or not is_type_name(name):
-            raise TransferError(Code.PROTOCOL, "an application type is not a name@version and one value")
-        app = self._registry.for_name(name) if self._registry else None
-        if app is None:
-            raise TransferError(Code.UNSUPPORTED, f"the application type {name} is not registered here")
-        self._open(object, 1, AppFrame(app))
-        return at
-
-    def _arguments(self, name: str, count: int) -> None:
-        extension = extensions.BY_NAME.get(name)
-        if extension is not None:
-            cls, arity, finish = extension.cls, extension.arity, self._scalar
-        elif name in _BUFFERED:
-            (cls, arity), finish = _BUFFERED[name], self._buffered
-        else:
-            raise TransferError(Code.UNSUPPORTED, f"there is no extension type {name[:64]!r}")
-        if count != arity:
-            raise TransferError(Code.PROTOCOL, f"{name} has {arity} arguments, not {count}")
-        check(cls, self._stack[-1].allowed, Code.PROTOCOL)
-        self._stack.append(ArgumentsFrame(name, count, finish))
-
-    def _open(self, cls: type, items: int, frame: Frame) -> None:
-        check(cls, self._stack[-1].allowed, Code.PROTOCOL)
-        if len(self._stack) > self._limits.max_depth:
-            message = f"containers nested deeper than {self._limits.max_depth} levels"
-            raise TransferError(Code.TOO_LARGE, message)
-        self._root.count(items)
-        self._stack.append(frame)
-
-    def _scalar(self, name: str, arguments: list[Any]) -> object:
-        try:
-            return extensions.BY_NAME[name].decode(arguments)
-        except (ValueError, OverflowError) as error:
-            raise TransferError(Code.PROTOCOL, f"not a {name}: {error}") from None
-
-    def _buffered(self, name: str, arguments: list[Any]) -> object:
-        """The value of an extension that ends with bytes, or PENDING when these follow out of band."""
-        *begin, data = arguments
-        if name == "scalar":
-            return arrays.decode_scalar(begin[0], data)
-        if type(data) is bytes and name not in ("bytes", "str"):
-            size = len(data)
-        elif type(data) is int and data > 0:
-            size, data = data, None
-            self._account(size)
-        else:
-            raise TransferError(Code.PROTOCOL, f"the data of a {name} are neither there nor referred to")
-        sink = self._new_sink(name, begin, size)
-        if data is None:
-            self._sink = sink
-            return PENDING
-        if data:
-            sink.window()[:] = data
-            sink.filled(size)
-        return sink.value()
-
-    def _new_sink(self, name: str, begin: list[Any], size: int) -> Sink:
-        if name == "bytes":
-            return bytes_sink(size)
-        if name == "str":
-            return TextSink(size)
-        if name == "bytearray":
-            return ByteArraySink(size)
-        dtype, shape, *flags = begin
-        item_size = arrays.ITEM_SIZES.get(dtype) if type(dtype) is str else None
-        if item_size is None:
-            raise TransferError(Code.PROTOCOL, f"the dtype of a {name} is unknown")
-        if arrays.byte_size(shape, item_size) != size:
-            raise TransferError(Code.PROTOCOL, f"{size} bytes are not {dtype} of shape {tuple(shape)}")
-        if name == "ndarray":
-            return arrays.array_sink(dtype, shape, self._place())
-        try:
-            from .. import tensors
-        except ImportError:
-            message = "a tensor needs torch on this side: install objstream[torch]"
-            raise TransferError(Code.UNSUPPORTED, message) from None
-        return tensors.tensor_sink(name, dtype, shape, flags[0], self._place())
-
-    def _place(self) -> object:
-        """The destination of the array that is about to arrive, None where the application has none."""
-        if self._destination is None or any(isinstance(frame, AppFrame) for frame in self._stack):
-            return None
-        try:
-            return self._destination(self._path())
-        except TransferError:
-            raise
-        except Exception as error:
-            message = "no destination could be given"
-            raise TransferError(Code.STORE_FAILED, message, local=repr(error)) from error
-
-    def _path(self) -> tuple[object, ...]:
-        steps = (frame.step() for frame in self._stack)
-        return tuple(step for step in steps if step is not MISSING)
+    def _text(self, data: bytes, at: int) -> tuple[str, int]:
+        encoded, at = cbor.read_string(data, at, cbor.TEXT, self._max_inline)
+        return cbor.decode_text(encoded), at
 
 
 def _skeleton_in_buffer() -> TransferError:

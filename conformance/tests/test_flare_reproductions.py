@@ -1,0 +1,50 @@
+"""The reproductions of FLARE's deviations: the table and the scripts agree, and the harness tells yes from no."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "flare_reproductions"
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "harness")
+
+
+def functions(script: str) -> list[str]:
+    """The reproductions of a script, in their order."""
+    tree = ast.parse((FOLDER / f"{script}.py").read_text())
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(d) == "reproduction" for d in node.decorator_list)
+    ]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_table_lists_what_the_script_reproduces(script: str) -> None:
+    readme = (FOLDER / "README.md").read_text()
+    section = re.split(r"^## ", readme, flags=re.M)
+    (rows,) = (part for part in section if part.splitlines()[0].endswith(f"`{script}.py`"))
+    listed = re.findall(r"\| (\w+) \| (yes|no) \|$", rows, flags=re.M)
+    assert [name for name, _ in listed] == functions(script)
+    assert {answer for _, answer in listed} == {"no" if script == "refuted" else "yes"}
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "line"),
+    [
+        ("sessions", "corrupted_content", "REPRODUCED corrupted_content: delivered"),
+        ("refuted", "falsy_entries", "NOT REPRODUCED falsy_entries"),
+    ],
+)
+def test_a_reproduction_says_what_it_has_seen(script: str, name: str, line: str) -> None:
+    pytest.importorskip("nvflare", reason="the reproductions need objstream[flare]")
+    command = [sys.executable, str(FOLDER / f"{script}.py"), name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith(line)
+    assert done.returncode == (1 if script == "refuted" else 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import subprocess
 import sys
 import tempfile
@@ -169,6 +171,24 @@ def test_names_reach_the_check_of_flare(pair: Pair, tmp_path: Path) -> None:
     assert refusal.value.code == "BAD_REQUEST_DATA"
     with pytest.raises(Rejected):
         pair.a.add_file("/outside", source)
+
+
+def test_the_stand_in_answers_as_the_real_cell_does() -> None:
+    program = Path(__file__).with_name("cell_answers.py")
+    spec = importlib.util.spec_from_file_location("cell_answers", program)
+    assert spec is not None
+    assert spec.loader is not None
+    shared = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(shared)
+    cells: dict[str, nvflare_cell.Cell] = {}
+    for name in ("sender", "receiver"):
+        cell = nvflare_cell.Cell(name, FaultyNetwork(), cells, shared.handle, lambda: None)
+        cells[cell.fqcn] = cell
+    sender, receiver = cells.values()
+    real = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert shared.answers(sender, receiver.fqcn) == json.loads(real.stdout)
 
 
 def test_a_lost_message_is_a_timeout_at_once(pair: Pair) -> None:

@@ -1,0 +1,121 @@
+"""`objstream bench`: how fast transfers are, beside raw TCP."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from ..bench import LAYOUTS, SMALL_ENTRIES, Plan, Report, run
+from ..digests import ALGORITHMS, DEFAULT, NONE
+from ..limits import MIB
+from ..session import WINDOW
+from . import words
+
+
+@click.command()
+@click.option(
+    "--size",
+    type=words.parse_size,
+    metavar="SIZE",
+    default="512MiB",
+    show_default=True,
+    help="Bytes of the state dict.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="gpt",
+    show_default=True,
+    help="A small language model, one array, or small entries only.",
+)
+@click.option(
+    "--digest",
+    "digests",
+    type=click.Choice(list(ALGORITHMS)),
+    multiple=True,
+    help="Measure with this digest; may be repeated.  [default: all]",
+)
+@click.option("--repeat", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds.")
+@click.option(
+    "--chunk",
+    type=words.parse_size,
+    metavar="SIZE",
+    default=str(MIB),
+    help="Bytes in a frame.  [default: 1 MiB]",
+)
+@click.option(
+    "--window",
+    type=words.parse_size,
+    metavar="SIZE",
+    default=str(WINDOW),
+    help=f"Bytes that the sender may be ahead.  [default: {words.size(WINDOW)}]",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write figures here."
+)
+def bench(
+    size: int,
+    layout: str,
+    digests: tuple[str, ...],
+    repeat: int,
+    chunk: int,
+    window: int,
+    json_file: Path | None,
+) -> None:
+    """Transfer a state dict between two processes over TCP loopback.
+
+    Each round measures every digest once, into new memory and into existing arrays, and raw TCP (1 MiB at a time
+    between the same arrays) beside them. What says something is the ratio to raw TCP in the same round; medians are
+    shown. Time is taken at the receiver, from before it connects until it has the verified object. All buffers but the
+    new ones have been written to before, and one round that does not count precedes.
+    """
+    chosen = digests or tuple(name for name in (NONE, "xxh3-128", *DEFAULT) if name in ALGORITHMS)
+    plan = Plan(size, layout, tuple(dict.fromkeys(chosen)), repeat, chunk, window)
+    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn())
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bar:
+        task = bar.add_task("", total=None)
+        report = run(plan, lambda done, total: bar.update(task, completed=done, total=total))
+    _show(report)
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.as_json(), indent=1) + "\n", "utf-8")
+
+
+def _show(report: Report) -> None:
+    plan = report.plan
+    console = Console(highlight=False)
+    console.print(", ".join(f"{name} {value}" for name, value in report.environment.items()))
+    if report.arrays:
+        kind = "tensors" if "torch" in report.environment else "arrays"
+        console.print(
+            f"{plan.layout}: {report.arrays} float32 {kind}, {words.size(report.bytes)}; chunk "
+            f"{words.size(plan.chunk)}, window {words.size(plan.window)}; medians of {plan.repeat} rounds, "
+            "buffers touched, loopback warm"
+        )
+    raw = report.row("raw")
+    if raw is not None:
+        console.print(f"raw TCP: {report.rate(raw) / 1e9:.2f} GB/s")
+    table = Table()
+    table.add_column("digest")
+    if raw is not None:
+        for heading in ("new arrays / raw", "GB/s", "into arrays / raw", "GB/s"):
+            table.add_column(heading, justify="right")
+    table.add_column(f"µs per entry of {SMALL_ENTRIES}", justify="right")
+    for digest in plan.digests:
+        cells = [digest]
+        for what in ("fresh", "into"):
+            row = report.row(what, digest)
+            if row is not None and row.ratio is not None:
+                cells += [f"{row.ratio:.2f}", f"{report.rate(row) / 1e9:.2f}"]
+        small = report.row("small", digest)
+        if small is not None:
+            cells.append(f"{small.median / SMALL_ENTRIES * 1e6:.1f}")
+        table.add_row(*cells)
+    console.print(table)

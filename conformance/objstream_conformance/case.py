@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .compare import difference
+from .compare import difference, show
 from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
 from .network import Fault, Kind, Message, Network, Trace, aimed
 from .outcomes import AdapterError, NotApplicable, Unexercised, Violation
@@ -19,7 +20,7 @@ from .sites import PATIENCE, Party, Refusal, Verdicts, describe
 Operation = Callable[[], object]
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
-DEADLINE = 0.6
+DEADLINE = 0.4
 """Deadline in seconds for what should fail: an implementation without notice of failures waits it out."""
 GRACE = 3.0
 """How long after its deadline an operation may still be ending, in seconds."""
@@ -65,6 +66,19 @@ class Case:
         except Exception as error:
             raise AdapterError("a site to open", f"{type(error).__name__}: {error}") from error
 
+    @contextmanager
+    def elsewhere(self) -> Iterator[Case]:
+        """Another case with sites of the same names on a network of its own, which ends with the block."""
+        directory = self.directory / f"elsewhere-{len(list(self.directory.iterdir()))}"
+        directory.mkdir()
+        other = Case(self.adapter, self.description, directory, f"{self.random.getrandbits(32)}")
+        try:
+            yield other
+            unfired = other.network.unfired()
+            self.exercised(not unfired, f"every planned fault to strike: {unfired}")
+        finally:
+            other.close()
+
     def rebuild(self, **options: object) -> None:
         """Go on with an adapter built with options, before any site is open."""
         factory: Any = type(self.adapter)
@@ -99,11 +113,19 @@ class Case:
         """The sender says no and nothing is delivered; asked by push where that is on offer."""
         if not self.has("push"):
             return self.refused(lambda: self.pull(container, timeout=DEADLINE), expected, check)
-        receiver = self.sites()[1]
+        sender, receiver = self.sites()
         before = len(receiver.received())
-        refusal = self.refused(lambda: self.push(container, timeout=DEADLINE), expected, check)
+
+        def send() -> object:
+            verdict = sender.send_container([receiver.name], container, timeout=DEADLINE)[receiver.name]
+            if verdict is not None:
+                raise verdict
+            new = receiver.received()[before:]
+            return f"success; delivered was {show(new[0]) if new else 'nothing'}"
+
+        refusal = self.refused(send, expected, check)
         new = receiver.received()[before:]
-        self.expect(not new, "nothing delivered of what the sender refused", f"it received {shown(new)}")
+        self.expect(not new, "nothing delivered of what the sender refused", f"it received {show(new)}")
         return refusal
 
     def pull(self, container: object, *, timeout: float = PATIENCE) -> object:
@@ -132,7 +154,7 @@ class Case:
         sender, receiver = self.sites()
         arrived = self._pushed(receiver, lambda: sender.send_file([receiver.name], path, timeout=timeout))
         if not isinstance(arrived, Path):
-            raise AdapterError("received() to hold a pathlib.Path for a file", f"it holds {shown(arrived)}")
+            raise AdapterError("received() to hold a pathlib.Path for a file", f"it holds {show(arrived)}")
         return receiver.inside(arrived)
 
     def _pushed(self, receiver: Party, send: Callable[[], Verdicts]) -> object:
@@ -156,10 +178,15 @@ class Case:
             value = [self.random.randbytes(size) for _ in range(pieces)]
             carry = self.pull if way == "pull" else self.push
             return Load(value, lambda timeout: carry(value, timeout=timeout))
-        data = self.random.randbytes(pieces * size)
+        return self.file_load(pieces * size, way)
+
+    def file_load(self, size: int, way: str = "") -> Load:
+        """A file of random bytes."""
+        way = way or ("pull" if self.has("pull") else "push")
+        data = self.random.randbytes(size)
         path = self.file(data)
-        carry_file = self.pull_file if way == "pull" else self.push_file
-        return Load(data, lambda timeout: carry_file(path, timeout=timeout).read_bytes())
+        carry = self.pull_file if way == "pull" else self.push_file
+        return Load(data, lambda timeout: carry(path, timeout=timeout).read_bytes())
 
     def fresh_name(self) -> str:
         self._names += 1
@@ -198,6 +225,21 @@ class Case:
             raise AdapterError("the operation to use the network it was given", "nothing was carried")
         return trace
 
+    def overlap(self, operation: Operation, *, wait: float = 2.0, **selector: Any) -> threading.Thread:
+        """Run an operation in a thread of its own while a message that is selected is on its way.
+
+        That message waits for the operation, though not for ever: one that has to wait in turn for the
+        transfer that was interrupted goes on beside it.
+        """
+        thread = threading.Thread(target=operation, daemon=True)
+
+        def strike(_: Message) -> None:
+            thread.start()
+            thread.join(wait)
+
+        self.network.hook(strike, **selector)
+        return thread
+
     # -- assertions
 
     def expect(self, condition: object, expected: str, observed: str, check: str = "") -> None:
@@ -225,7 +267,7 @@ class Case:
             return refusal
         finally:
             self.elapsed = time.monotonic() - start
-        raise Violation(expected, f"it returned {shown(result)}", check)
+        raise Violation(expected, f"it ended well: {show(result)}", check)
 
     def refused(self, operation: Operation, expected: str, check: str = "") -> Rejected:
         """As :meth:`rejected`, but said as what it is: a time-out will not do."""
@@ -307,8 +349,3 @@ class Case:
             if isinstance(result, BaseException) and not isinstance(result, (Rejected, TimeoutError)):
                 raise result
         return results
-
-
-def shown(value: object, limit: int = 80) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -52,7 +52,7 @@ def check(
     """
     try:
         chosen = cases.select(cases.load(), only)
-        requirements = asked_about(registry.load(), chosen, bool(only))
+        requirements = asked_about(registry.load(), chosen, only)
     except (ValueError, registry.RegistryError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
@@ -70,9 +70,9 @@ def check(
 
 
 def asked_about(
-    requirements: Mapping[str, Requirement], chosen: Mapping[str, CaseInfo], narrowed: bool
+    requirements: Mapping[str, Requirement], chosen: Mapping[str, CaseInfo], only: Collection[str] = ()
 ) -> list[Requirement]:
-    """The requirements of the report: all of them, or those that the chosen cases test.
+    """The requirements of the report: all of them, or those selected or tested by the cases that are.
 
     Raises:
         ValueError: a case names an id that is in no chapter.
@@ -81,7 +81,8 @@ def asked_about(
     stale = sorted(named - set(requirements))
     if stale:
         raise ValueError(f"cases name requirements that the specification does not have: {', '.join(stale)}")
-    return [requirement for id_, requirement in requirements.items() if not narrowed or id_ in named]
+    areas = {selector.upper() for selector in only}
+    return [one for id_, one in requirements.items() if not only or id_ in named or one.area in areas]
 
 
 def _run(

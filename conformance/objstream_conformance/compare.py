@@ -27,8 +27,8 @@ def difference(sent: object, got: object, path: str = "object") -> str:
 def _children(one: Any, other: Any, where: str) -> Iterator[tuple[object, object, str]]:
     if type(one) is dict:
         for (key, value), (key2, value2) in zip(one.items(), other.items(), strict=True):
-            yield key, key2, f"{where}: key {_show(key)}"
-            yield value, value2, f"{where}[{_show(key)}]"
+            yield key, key2, f"{where}: key {show(key)}"
+            yield value, value2, f"{where}[{show(key)}]"
     elif type(one) in (list, tuple):
         for index, (value, value2) in enumerate(zip(one, other, strict=True)):
             yield value, value2, f"{where}[{index}]"
@@ -38,7 +38,7 @@ def _here(one: Any, other: Any) -> str:
     """The difference of two values themselves, not of what is inside a dict, list or tuple."""
     kind = type(one)
     if type(other) is not kind:
-        return f"a {_name(kind)} was sent, a {_name(type(other))} arrived ({_show(other)})"
+        return f"a {_name(kind)} was sent, a {_name(type(other))} arrived ({show(other)})"
     if kind in (dict, list, tuple):
         return "" if len(one) == len(other) else f"{len(one)} entries were sent, {len(other)} arrived"
     if kind in (set, frozenset):
@@ -50,7 +50,7 @@ def _here(one: Any, other: Any) -> str:
     if _is_tensor(one):
         return _tensors(one, other)
     if key(one) != key(other):
-        return f"{_show(one)} was sent, {_show(other)} arrived"
+        return f"{show(one)} was sent, {show(other)} arrived"
     return ""
 
 
@@ -84,7 +84,7 @@ def _sets(one: Any, other: Any) -> str:
     lost = [item for item in one if key(item) not in theirs]
     if lost:
         new = [item for item in other if key(item) not in mine]
-        return f"element {_show(lost[0])} was sent, {_show(new[0] if new else None)} arrived"
+        return f"element {show(lost[0])} was sent, {show(new[0] if new else None)} arrived"
     return ""
 
 
@@ -128,7 +128,7 @@ def _name(kind: type) -> str:
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _show(value: object, limit: int = 60) -> str:
+def show(value: object, limit: int = 60) -> str:
     try:
         text = repr(value)
     except Exception as error:  # a broken __repr__ must not hide what was found

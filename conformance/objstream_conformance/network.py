@@ -93,9 +93,10 @@ Hook = Callable[[Message], None]
 class _Armed:
     """A planned fault or hook, and how many messages it has seen and struck."""
 
-    def __init__(self, fault: Fault, action: Hook | None = None) -> None:
+    def __init__(self, fault: Fault, action: Hook | None = None, required: bool = True) -> None:
         self.fault = fault
         self.action = action
+        self.required = required
         self.seen = 0
         self.struck = 0
 
@@ -121,7 +122,8 @@ class Network:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._armed: list[_Armed] = []
-        self._healed: list[_Armed] = []
+        self._fired: list[str] = []
+        self._unfired: list[str] = []
         self._cuts: set[frozenset[str]] = set()
         self._held: dict[tuple[str, str], list[bytes]] = {}
         self._counts: dict[tuple[str, str], int] = {}
@@ -130,9 +132,10 @@ class Network:
 
     # -- planning
 
-    def plan(self, fault: Fault) -> None:
+    def plan(self, fault: Fault, *, required: bool = True) -> None:
+        """Add a fault. One that is not required may strike nothing without that being reported."""
         with self._lock:
-            self._armed.append(_Armed(fault))
+            self._armed.append(_Armed(fault, required=required))
 
     def hook(self, action: Hook, **selector: Any) -> None:
         """Run `action` in the caller's thread just before a message that is selected, as by a fault."""
@@ -149,25 +152,32 @@ class Network:
     def heal(self) -> None:
         """Forget the plan, mend cut links, and lose what is held back."""
         with self._lock:
-            self._healed += self._armed
+            fired, unfired = self._struck()
+            if not self.quiet:
+                self._fired += fired
+                self._unfired += unfired
             self._armed = []
             self._cuts.clear()
             self._held.clear()
 
-    def unfired(self) -> list[str]:
-        """The faults and hooks that have struck nothing so far."""
-        with self._lock:
-            return [
-                "hook" if armed.action else str(armed.fault)
-                for armed in self._healed + self._armed
-                if not armed.struck
-            ]
-
     def fired(self) -> list[str]:
+        """The faults that have struck so far."""
         with self._lock:
-            return [
-                str(armed.fault) for armed in self._healed + self._armed if armed.struck and not armed.action
-            ]
+            return self._fired + self._struck()[0]
+
+    def unfired(self) -> list[str]:
+        """The faults and hooks that have struck nothing so far and were to."""
+        with self._lock:
+            return self._unfired + self._struck()[1]
+
+    def _struck(self) -> tuple[list[str], list[str]]:
+        fired = [str(armed.fault) for armed in self._armed if armed.struck and not armed.action]
+        unfired = [
+            "a hook" if armed.action else str(armed.fault)
+            for armed in self._armed
+            if armed.required and not armed.struck
+        ]
+        return fired, unfired
 
     # -- carrying
 

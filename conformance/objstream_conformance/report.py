@@ -6,7 +6,6 @@ import datetime
 import platform
 from collections.abc import Sequence
 from importlib import metadata
-from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -121,8 +120,8 @@ def show(console: Console, assessment: Assessment, *, verbose: bool = False) -> 
 
 def _table(assessment: Assessment) -> Table:
     table = Table("area", *(verdict.value for verdict in Verdict), box=None, pad_edge=False)
-    for area, group in groupby(assessment.requirements, key=lambda result: result.requirement.area):
-        verdicts = [result.verdict for result in group]
+    for area in dict.fromkeys(result.requirement.area for result in assessment.requirements):
+        verdicts = [result.verdict for result in assessment.requirements if result.requirement.area == area]
         cells = [(verdict, verdicts.count(verdict)) for verdict in Verdict]
         table.add_row(
             area, *(f"[{_COLOURS[verdict]}]{count}[/]" if count else "" for verdict, count in cells)

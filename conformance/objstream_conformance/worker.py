@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+import tracemalloc
 from pathlib import Path
 
 from . import cases, probes
@@ -41,6 +42,7 @@ def run_case(info: CaseInfo, adapter: Adapter, description: Description, seed: i
             ending = Violation("the operation to succeed", describe(refusal))
         except Exception:
             trouble = traceback.format_exc()
+    tracemalloc.stop()
     seconds = time.monotonic() - start
     scenario = info.scenario
     if trouble:

@@ -7,11 +7,14 @@ It shares no code with the project.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import hashlib
 import marshal
 import os
+import stat
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,16 +33,21 @@ DEPTH = 128
 def pack(value: Any, path: str = "object", above: tuple[int, ...] = ()) -> Any:
     """A value as nested tuples that marshal carries exactly. What is not in the model is refused."""
     kind = type(value)
+    if kind is str and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Rejected(f"{path}: text without a UTF-8 form", "UNSUPPORTED") from None
     if kind in PLAIN:
         return value
     if id(value) in above or len(above) >= DEPTH:
         raise Rejected(f"{path}: nested too deeply, or in itself", "UNSUPPORTED")
     below = (*above, id(value))
     if kind is dict:
-        return "dict", tuple(
-            (pack(k, path, below), pack(v, f"{path}[{k!r}]", below)) for k, v in value.items()
-        )
-    if kind in (list, tuple, set, frozenset):
+        return "dict", tuple((pack_key(k, path), pack(v, f"{path}[{k!r}]", below)) for k, v in value.items())
+    if kind in (set, frozenset):
+        return kind.__name__, tuple(pack_key(item, path, True) for item in value)
+    if kind in (list, tuple):
         return kind.__name__, tuple(pack(item, f"{path}[{i}]", below) for i, item in enumerate(value))
     if kind is bytearray:
         return "bytearray", bytes(value)
@@ -73,6 +81,28 @@ def pack(value: Any, path: str = "object", above: tuple[int, ...] = ()) -> Any:
             little.tobytes(),
         )
     raise Rejected(f"{path}: {kind.__qualname__} is not in the model", "UNSUPPORTED")
+
+
+KEYS = (type(None), bool, int, float, str, bytes, tuple, frozenset)
+ELEMENTS = (
+    complex,
+    datetime.datetime,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+)
+
+
+def pack_key(value: Any, path: str, element: bool = False) -> Any:
+    """A key or an element of a set; only some types may stand there."""
+    for part in value if type(value) in (tuple, frozenset) else ():
+        pack_key(part, path, element)
+    allowed = type(value) in KEYS or (element and (type(value) in ELEMENTS or isinstance(value, np.generic)))
+    if not allowed:
+        raise Rejected(f"{path}: a {type(value).__qualname__} cannot be a key or an element", "UNSUPPORTED")
+    return pack(value, path)
 
 
 def unpack(tree: Any) -> Any:
@@ -119,7 +149,9 @@ def entries(container: Any) -> Iterator[Any]:
     try:
         for index, item in enumerate(items):
             if type(container) is dict:
-                yield pack(item[0], f"object: key {item[0]!r}"), pack(item[1], f"object[{item[0]!r}]")
+                yield pack_key(item[0], f"object: key {item[0]!r}"), pack(item[1], f"object[{item[0]!r}]")
+            elif type(container) in (set, frozenset):
+                yield pack_key(item, f"object: element {item!r}", True)
             else:
                 yield pack(item, f"object[{index}]")
     except RuntimeError as error:
@@ -143,7 +175,13 @@ def container_source(container: Any) -> Iterator[Any]:
 
 
 def file_source(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as stream:
+    try:
+        stream = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: SIM115
+    except (OSError, ValueError):
+        raise Rejected("the file cannot be opened", "SOURCE_FAILED") from None
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise Rejected("not a regular file", "NOT_FOUND")
         state = _state(path)
         yield "file"
         count = 0
@@ -208,12 +246,19 @@ class HonestSite:
         name = f"push-{uuid.uuid4().hex}"
         self.offered[kind, name] = value
         verdicts: dict[str, Exception | None] = {}
-        for target in targets:
+
+        def offer(target: str) -> None:
             try:
                 self.ask(target, "offer", uuid.uuid4().hex, 0, (kind, name, timeout), timeout)
                 verdicts[target] = None
             except (Rejected, TimeoutError) as refusal:
                 verdicts[target] = refusal
+
+        threads = [threading.Thread(target=offer, args=(target,)) for target in targets]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         del self.offered[kind, name]
         return verdicts
 
@@ -223,6 +268,9 @@ class HonestSite:
         if parts is None:
             return None
         operation, session, number, payload = parts
+        if operation == "drop":
+            self.sessions.pop((peer, session), None)
+            return None
         known = self.sessions.get((peer, session))
         try:
             if operation == "offer":
@@ -267,14 +315,16 @@ class HonestSite:
         replies: list[bytes] = []
         try:
             for message in self.network.carry(self.name, peer, seal(operation, session, number, payload)):
-                other = self.adapter.sites[id(self.network), peer]
-                reply = other.handle(self.name, message)
+                other = self.adapter.sites.get((id(self.network), peer))
+                reply = other.handle(self.name, message) if other else None
                 if reply is not None:
                     replies += self.network.carry(peer, self.name, reply)
         except Cut as cut:
             raise Rejected(str(cut), "LOST") from cut
         if time.monotonic() - start > timeout:
             raise TimeoutError("no progress")
+        if (id(self.network), self.name) not in self.adapter.sites:
+            raise Rejected("the site was closed", "CANCELLED")
         for reply in replies:
             parts = unseal(reply)
             if parts is not None and parts[1:3] == (session, number):
@@ -300,34 +350,44 @@ class HonestSite:
                 if stream is not None:
                     stream.write(piece)
                 else:
-                    pieces.append(piece)
+                    pieces.append(tuple(map(unpack, piece)) if first == "dict" else unpack(piece))
             if stream is not None:
                 stream.close()
                 self.ask(peer, "done", session, number + 1, None, timeout)
                 final = self.directory / f"{session}.bin"
                 os.replace(temporary, final)
                 return final
+        except (Rejected, TimeoutError, OSError) as error:
+            with contextlib.suppress(Cut):  # tell the peer to let go
+                for message in self.network.carry(self.name, peer, seal("drop", session, 0, None)):
+                    self.adapter.sites[id(self.network), peer].handle(self.name, message)
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise Rejected("the file cannot be stored", "STORE_FAILED") from error
+            raise
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         container = self.build(first, pieces)
         self.ask(peer, "done", session, number + 1, None, timeout)
         return container
 
     def build(self, kind: str, pieces: list[Any]) -> object:
         if kind == "dict":
-            return {unpack(key): unpack(value) for key, value in pieces}
+            return dict(pieces)
         make: dict[str, Callable[..., Any]] = {
             "list": list,
             "tuple": tuple,
             "set": set,
             "frozenset": frozenset,
         }
-        return make[kind](map(unpack, pieces))
+        return make[kind](pieces)
 
 
 class HonestAdapter:
     site_class = HonestSite
-    capabilities = frozenset({"container", "file", "push", "pull", "multi-target", "deadline"})
+    capabilities = frozenset(
+        {"container", "file", "push", "pull", "multi-target", "deadline", "numpy", "memory"}
+    )
 
     def __init__(self) -> None:
         self.sites: dict[tuple[int, str], HonestSite] = {}

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Case, shown
+from ..case import Case
 from ..cases import requirement
+from ..compare import show
 from ..network import Kind, Message
 
 
@@ -69,7 +70,7 @@ def bad_entry_anywhere(t: Case) -> None:
             t.rejected(lambda c=container: t.pull(c, timeout=0.4), expected)  # type: ignore[misc]
         if t.has("push"):
             t.rejected(lambda c=container: t.push(c, timeout=0.4), expected)  # type: ignore[misc]
-            t.expect(not receiver.received(), "nothing delivered", f"{shown(receiver.received())} delivered")
+            t.expect(not receiver.received(), "nothing delivered", f"{show(receiver.received())} delivered")
 
 
 @requirement("OSP-CTR-007", needs=["container"])
@@ -163,9 +164,7 @@ def observer_counts(t: Case) -> None:
         lambda: requester.retrieve_container(owner.name, "watched", observer=lambda key, _: seen.append(key))
     )
     t.same(container, got)
-    t.expect(
-        seen == list(container), "each key once, in order", f"the observer was called with {shown(seen)}"
-    )
+    t.expect(seen == list(container), "each key once, in order", f"the observer was called with {show(seen)}")
 
 
 @requirement("OSP-CTR-011", needs=["container", "observer", "pull"])
@@ -207,7 +206,7 @@ def large_entry(t: Case) -> None:
 def source_is_left_alone(t: Case) -> None:
     """After a transfer the source is what it was: the same keys, the same objects, the same content."""
     inner = [1, {"deep": [2.5]}]
-    container = {"inner": inner, "bytes": bytearray(b"abc"), "set": {1, 2}}
+    container = {"inner": inner, "bytes": b"abc", "dict": {"a": 1}}
     before = copy.deepcopy(container)
     t.carries(container)
     t.same(before, container, "do not consume the container that is sent")
@@ -217,20 +216,20 @@ def source_is_left_alone(t: Case) -> None:
 @requirement("OSP-CTR-015", needs=["container"])
 def copies_are_independent(t: Case) -> None:
     """Source and delivered object are changed in turn: neither change shows in the other."""
-    container: dict[str, Any] = {"list": [1, 2], "bytes": bytearray(200_000), "dict": {"a": [3]}}
+    container: dict[str, Any] = {"list": [1, 2], "dict": {"a": [3]}}
     if t.has("numpy"):
         container["array"] = np.zeros(50_000)
     before = copy.deepcopy(container)
     got = t.carries(container)
     for one, other in ((container, got), (got, container)):
-        one["list"].append(9)
-        one["bytes"][100] = 7
-        one["dict"]["a"].append(9)
-        if "array" in one:
-            one["array"][100] = 7.0
+        _edit(one, 1)
         t.same(before, other, "an object must not be handed over by reference")
-        one["list"].pop()
-        one["bytes"][100] = 0
-        one["dict"]["a"].pop()
-        if "array" in one:
-            one["array"][100] = 0.0
+        _edit(one, 0)
+
+
+def _edit(container: dict[str, Any], value: int) -> None:
+    """Write into every mutable part of the container above; with 0 it is what it was before."""
+    container["list"][1] = value or 2
+    container["dict"]["a"][0] = value or 3
+    if "array" in container:
+        container["array"][100] = value

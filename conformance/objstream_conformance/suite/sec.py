@@ -1,0 +1,121 @@
+"""Security, as seen from outside (chapter 15)."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Callable
+
+from ..case import DEADLINE, Case
+from ..cases import requirement
+from ..contract import Rejected
+
+SECRET = "swordfish-7461"
+
+
+class Made:
+    """Counts the objects that come into being, by whatever way."""
+
+    count = 0
+
+    def __new__(cls, *_: object) -> Made:
+        Made.count += 1
+        return super().__new__(cls)
+
+
+class Plain(Made):
+    """Found by pickle and its relatives by its name."""
+
+
+class Reducing(Made):
+    """Tells pickle and its relatives what to call."""
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return Reducing, (1,)
+
+
+@dataclasses.dataclass
+class Data(Made):
+    """Taken apart and put together again by eager codecs."""
+
+    field: int = 1
+
+
+class Choice(enum.Enum):
+    """An enumeration, found by module and name."""
+
+    ONE = 1
+
+
+class Failure(Exception):
+    """An exception, which some codecs rebuild."""
+
+
+@requirement("OSP-SEC-001", needs=["container"])
+def no_foreign_instances(t: Case) -> None:
+    """Objects of other classes are sent: no instance of them comes into being, and none is delivered."""
+    for value in (Plain(), Reducing(), Data(2), Choice.ONE, Failure("x"), Plain):
+        before = Made.count
+        for container in ({"odd": value}, [[value]]):
+            try:
+                got = t.transfer(container, timeout=DEADLINE)
+            except (Rejected, TimeoutError):
+                continue
+            kind = type(value).__qualname__
+            t.expect(
+                False,
+                f"no {kind} to arrive",
+                f"delivered was {got!r}",
+                "make only what the value table lists",
+            )
+        made = Made.count - before
+        t.expect(not made, "no instance made of a class that is not listed", f"{made} were made")
+
+
+def _says(t: Case, operation: Callable[[], object], secrets: dict[str, str]) -> None:
+    """The operation fails; neither the error nor anything the owner put on the wire tells the secrets."""
+    start = len(t.network.log)
+    refusal = t.rejected(operation, "the retrieval to fail")
+    bodies = [
+        message.body or b"" for message in t.network.since(start).way(source=t.sites()[0].name).messages
+    ]
+    for what, secret in secrets.items():
+        t.expect(secret not in str(refusal), f"no {what} in the error", f"{refusal}")
+        wire = any(secret.encode() in body for body in bodies)
+        t.expect(not wire, f"no {what} on the wire", f"{secret!r} in a message", "keep it in the local log")
+
+
+@requirement("OSP-SEC-007", any_of=["pull"])
+def no_local_paths(t: Case) -> None:
+    """A file cannot be opened at the owner, a name is missing: the requester sees no local path."""
+    owner, requester = t.sites()
+    paths = {"local path": str(t.directory)}
+    if t.has("file"):
+        path = t.file(b"soon gone", "very-private.bin")
+
+        def gone() -> object:
+            owner.add_file("gone", path)
+            path.unlink()
+            return requester.retrieve_file(owner.name, "gone", timeout=DEADLINE)
+
+        _says(t, gone, paths)
+        _says(t, lambda: requester.retrieve_file(owner.name, "missing", timeout=DEADLINE), paths)
+    if t.has("container"):
+        _says(t, lambda: requester.retrieve_container(owner.name, "missing", timeout=DEADLINE), paths)
+
+
+class Leaky:
+    """Its text is its secret."""
+
+    def __repr__(self) -> str:
+        return f"Leaky({SECRET})"
+
+
+@requirement("OSP-SEC-008", needs=["container"], any_of=["pull"])
+def no_values(t: Case) -> None:
+    """A value that cannot be carried shows a secret when printed: the requester sees neither it nor a trace."""
+    owner = t.sites()[0]
+    secrets = {"value of the object": SECRET, "stack trace": "Traceback (most recent call last)"}
+    owner.add_container("bad", {"odd": Leaky()})
+    requester = t.sites()[1]
+    _says(t, lambda: requester.retrieve_container(owner.name, "bad", timeout=DEADLINE), secrets)

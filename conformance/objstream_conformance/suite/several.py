@@ -1,0 +1,206 @@
+"""Several sessions, several sites, several targets (chapter 3.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from ..case import DEADLINE, GRACE, Case, Load
+from ..cases import requirement
+from ..compare import difference
+from ..contract import Rejected
+from ..network import Message
+from ..outcomes import Unexercised
+from ..sites import PATIENCE, Party, Verdicts, describe
+
+HOLD = 0.4
+"""How long each message to a slow target is held up, in seconds."""
+
+
+def offer(
+    t: Case, owner: Party, requester: Party, size: int = 200_000
+) -> tuple[object, Callable[[], object]]:
+    """Offer an object of several pieces at one site; it, and how another site retrieves it."""
+    name = t.fresh_name()
+    if t.has("container"):
+        value = [t.random.randbytes(size // 4) for _ in range(4)]
+        owner.add_container(name, value)
+        return value, lambda: requester.retrieve_container(owner.name, name)
+    data = t.random.randbytes(size)
+    owner.add_file(name, t.file(data))
+    return data, lambda: requester.retrieve_file(owner.name, name).read_bytes()
+
+
+def send(t: Case, sender: Party, targets: list[str], *, timeout: float = PATIENCE) -> tuple[object, Verdicts]:
+    """Push an object to several targets; it, and the verdicts."""
+    data = t.random.randbytes(60_000)
+    if t.has("container"):
+        value = [data, data[:100], data[:10_000]]
+        return value, sender.send_container(targets, value, timeout=timeout)
+    return data, sender.send_file(targets, t.file(data), timeout=timeout)
+
+
+def holds(site: Party, value: object) -> bool:
+    """Whether this very object was pushed to the site, and nothing else."""
+    got = [item.read_bytes() if hasattr(item, "read_bytes") else item for item in site.received()]
+    return len(got) == 1 and not difference(value, got[0])
+
+
+def _vital(t: Case, load: Load) -> Message:
+    """The last message of the owner without which a retrieval fails."""
+    owner = t.sites()[0].name
+    trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner)
+    for message in reversed(trace.messages):
+        t.hit("drop", message, times=0)
+        try:
+            load.move(DEADLINE)
+        except (Rejected, TimeoutError):
+            return message
+        finally:
+            t.network.heal()
+    raise Unexercised("a retrieval to need what the owner sends", "it succeeds without")
+
+
+@requirement("OSP-SES-014", any_of=["pull"])
+def bound_to_the_peer(t: Case) -> None:
+    """The owner's last message comes from a third site instead of the owner: the retrieval fails."""
+    with t.elsewhere() as there:
+        vital = _vital(there, there.load("pull"))
+    owner, requester, intruder = t.sites(3)
+    load = t.load("pull")
+    _, distract = offer(t, intruder, requester)
+
+    def impersonate(message: Message) -> None:
+        copy = t.network.remember(message.body)[0]
+        t.fault("replay", source=intruder.name, target=requester.name, copy=copy, times=0)
+
+    t.hit("drop", vital, times=0)
+    selector = {"source": owner.name, "target": requester.name, "nth": vital.nth}
+    t.network.hook(impersonate, **selector)
+    t.overlap(partial(_try, distract), **selector, wait=1.0)
+    t.rejected(
+        lambda: load.move(DEADLINE),
+        "a retrieval to fail when its last message comes from another site",
+        "look a session up by its id and by the peer that the transport names",
+    )
+
+
+def _try(operation: Callable[[], object]) -> None:
+    try:
+        operation()
+    except (Rejected, TimeoutError):
+        pass  # what becomes of it does not matter
+
+
+@requirement("OSP-SES-015", any_of=["pull"])
+def concurrent_sessions(t: Case) -> None:
+    """Six objects are retrieved at the same time, in both directions: each arrives as itself."""
+    one, other = t.sites()
+    pairs = [(one, other), (other, one)] * 3
+    offers = [offer(t, owner, requester) for owner, requester in pairs]
+    for (sent, _), got in zip(offers, t.together(*(retrieve for _, retrieve in offers)), strict=True):
+        t.expect(not isinstance(got, Exception), "every transfer to succeed", f"{got!r}")
+        t.same(sent, got)
+
+
+@requirement("OSP-SES-016", any_of=["pull"])
+def failing_neighbour(t: Case) -> None:
+    """In the middle of a retrieval another one between the same sites fails: the first one succeeds."""
+    owner, requester = t.sites()
+    load = t.load("pull")
+    trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content()
+    retrieve = requester.retrieve_container if t.has("container") else requester.retrieve_file
+    if t.has("container"):
+        owner.add_container("bad", [t.random.randbytes(1000), lambda: None])
+    outcomes: list[str] = []
+
+    def fail() -> None:
+        for name in ("bad", "missing"):
+            try:
+                retrieve(owner.name, name, timeout=DEADLINE)
+            except (Rejected, TimeoutError) as refusal:
+                outcomes.append(describe(refusal))
+
+    t.overlap(fail, source=owner.name, nth=trace.messages[len(trace) // 2].nth, wait=3.0)
+    got = t.succeeds(lambda: load.move(4 * PATIENCE), "the transfer to succeed beside one that fails")
+    t.same(load.sent, got)
+    t.exercised(len(outcomes) == 2, "two transfers to fail in the middle of another one")
+
+
+@requirement("OSP-SES-018", needs=["multi-target"])
+def verdict_for_each(t: Case) -> None:
+    """One of three targets cannot be reached: success is reported for exactly those that have the object."""
+    sender, *targets = t.sites(4)
+    t.fault("drop", target=targets[1].name, times=0)
+    value, verdicts = send(t, sender, [site.name for site in targets], timeout=DEADLINE)
+    for site in targets:
+        success, has = verdicts[site.name] is None, holds(site, value)
+        t.expect(
+            success == has,
+            "success for the targets that have the object and a failure for the others",
+            f"{site.name} {'has' if has else 'has not'} got it, reported is {verdicts[site.name] or 'success'}",
+        )
+
+
+@requirement("OSP-SES-019", needs=["multi-target"])
+def failing_target(t: Case) -> None:
+    """The first of three targets cannot be reached, then the link to it is cut: the others get the object."""
+    for kind in ("drop", "cut"):
+        with t.elsewhere() as there:
+            sender, *targets = there.sites(4)
+            there.fault("drop" if kind == "drop" else "cut", target=targets[0].name, times=0)
+            value, _ = send(there, sender, [site.name for site in targets], timeout=DEADLINE)
+            for site in targets[1:]:
+                got = there.soon(partial(holds, site, value), 0.5)
+                t.expect(
+                    got, f"{site.name} to get the object although {targets[0].name} does not", "it has not"
+                )
+
+
+@requirement("OSP-SES-020", needs=["multi-target"])
+def slow_target(t: Case) -> None:
+    """Each message to the first target is held up: the second one gets the object without waiting for it."""
+    with t.elsewhere() as there:
+        start = time.monotonic()
+        send(there, there.sites()[0], [there.sites()[1].name])
+        alone = time.monotonic() - start
+    sender, slow, fast = t.sites(3)
+    t.fault("delay", target=slow.name, times=0, seconds=HOLD)
+    arrived: list[float] = []
+    start = time.monotonic()
+
+    def watch() -> None:
+        if t.soon(lambda: bool(fast.received()), 30 * HOLD):
+            arrived.append(time.monotonic() - start)
+
+    t.together(lambda: send(t, sender, [slow.name, fast.name], timeout=2 * PATIENCE), watch)
+    t.expect(arrived, "the fast target to get the object", "it got nothing")
+    t.expect(
+        arrived[0] < alone + 0.8 * HOLD,
+        f"the fast target to have the object after about {alone:.2f} s, as without the slow one",
+        f"it had it after {arrived[0]:.2f} s, with {HOLD} s for each message to the slow one",
+        "let each target go at its own pace",
+    )
+
+
+@requirement("OSP-SES-021", any_of=["push"])
+def no_targets(t: Case) -> None:
+    """A push to an empty list of targets is refused."""
+    sender = t.sites()[0]
+    t.refused(lambda: send(t, sender, [], timeout=DEADLINE), "a push without targets to be refused")
+
+
+@requirement("OSP-SES-022", any_of=["push"])
+def unknown_target(t: Case) -> None:
+    """A push to a site that does not exist ends with a failure for it, within the deadline."""
+    sender = t.sites()[0]
+
+    def push() -> object:
+        _, verdicts = send(t, sender, ["nowhere"], timeout=DEADLINE)
+        if verdicts["nowhere"] is not None:
+            raise verdicts["nowhere"]
+        return "success"
+
+    what = "a failure for a target that does not exist"
+    t.within(DEADLINE + GRACE, lambda: t.rejected(push, what), what)

@@ -138,6 +138,27 @@ def test_files_are_pulled_and_pushed(pair: Pair, tmp_path: Path, size: int) -> N
     assert max(pair.network.sizes) < (1 << 20) + 4096
 
 
+def test_a_file_is_what_it_is_when_it_is_asked_for(pair: Pair, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"first")
+    pair.a.add_file("f", source)
+    source.unlink()
+    with pytest.raises(Rejected):
+        pair.b.retrieve_file("a", "f", timeout=5)
+    source.write_bytes(b"second")
+    assert Path(pair.b.retrieve_file("a", "f", timeout=5)).read_bytes() == b"second"
+
+
+def test_a_retrieval_ends_with_its_last_message(pair: Pair) -> None:
+    pair.a.add_container("c", [1, 2, 3])
+    counts = []
+    for _ in range(20):
+        before = len(pair.network.sizes)
+        pair.b.retrieve_container("a", "c", timeout=5)
+        counts.append(len(pair.network.sizes) - before)
+    assert counts == [9] * 20  # request and entries with their replies, and the owner's farewell
+
+
 def test_the_chunk_size_reaches_flare(tmp_path: Path) -> None:
     pair = Pair(tmp_path, NVFlareAdapter(chunk_size=1000))
     source = tmp_path / "source"

@@ -26,6 +26,7 @@ from typing import Any
 from nvflare.apis.client import Client
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ReservedKey, ReturnCode
+from nvflare.apis.fl_context import FLContext
 from nvflare.apis.signal import Signal
 from nvflare.app_common.streamers.container_retriever import ContainerRetriever
 from nvflare.app_common.streamers.container_streamer import ContainerStreamer
@@ -44,8 +45,18 @@ CONTAINERS = "containers"
 FILES = "files"
 LINGER = 2.0
 """How long closing a site waits for a stream that is being aborted, in seconds."""
+SETTLE = 0.25
+"""How long a retrieval that has ended waits for its owner's last message, in seconds."""
 
-Federation = dict[str, Cell]
+
+class Federation:
+    """The sites on one network: their cells, and the threads that stream, with who asked for what."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, Cell] = {}
+        self.streams: weakref.WeakKeyDictionary[threading.Thread, tuple[str, str]] = (
+            weakref.WeakKeyDictionary()
+        )
 
 
 class NVFlareAdapter:
@@ -65,19 +76,19 @@ class NVFlareAdapter:
         return Description("nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities))
 
     def site(self, name: str, network: Network, directory: Path) -> NVFlareSite:
-        cells = self._federations.setdefault(id(network), {})
+        federation = self._federations.setdefault(id(network), Federation())
 
         def closed() -> None:
-            if not cells:
+            if not federation.cells:
                 self._federations.pop(id(network), None)
 
-        return NVFlareSite(name, network, directory, cells, closed, self._chunk_size)
+        return NVFlareSite(name, network, directory, federation, closed, self._chunk_size)
 
 
 class _Engine(ClientRunManager):  # type: ignore[misc]
     """The engine of a client job, whose job is the federation."""
 
-    def __init__(self, name: str, cell: Cell, cells: Federation) -> None:
+    def __init__(self, name: str, cell: Cell, cells: dict[str, Cell]) -> None:
         self.abort = Signal()
         self._cells = cells
         super().__init__(
@@ -106,11 +117,12 @@ class NVFlareSite:
         name: str,
         network: Network,
         directory: Path,
-        cells: Federation,
+        federation: Federation,
         closed: Callable[[], None],
         chunk_size: int | None,
     ) -> None:
-        self._cells = cells
+        self._name = name
+        self._federation = federation
         self._closed = closed
         self._chunk_size = chunk_size
         self._private = Path(tempfile.mkdtemp(prefix="objstream-nvflare-"))
@@ -118,10 +130,11 @@ class NVFlareSite:
         self._sources.mkdir()
         self._received: list[object] = []
         self._streams: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._originals: dict[Path, Path] = {}
 
         agent = CommandAgent(None)
-        cell = Cell(name, network, cells, agent.aux_communication, _register_tensors)
-        agent.engine = self._engine = _Engine(name, cell, cells)
+        cell = Cell(name, network, federation.cells, agent.aux_communication, _register_tensors)
+        agent.engine = self._engine = _Engine(name, cell, federation.cells)
         context = self._engine.new_context()
         self._containers = ContainerRetriever()
         self._files = FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
@@ -134,7 +147,7 @@ class NVFlareSite:
         FileStreamer.register_stream_processing(
             context, CHANNEL, FILES, dest_dir=str(directory), stream_done_cb=self._file_done
         )
-        cells[cell.fqcn] = cell
+        federation.cells[cell.fqcn] = cell
 
     def add_container(self, name: str, container: object) -> None:
         self._containers.add_container(name, container)
@@ -146,16 +159,18 @@ class NVFlareSite:
             raise Rejected(f"FileRetriever offers only what is in its source_dir, which cannot hold {name!r}")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)
-            os.link(path, place)  # the same file, so that what happens to it during a transfer happens here
+            _same_file(path, place)
         except (OSError, ValueError) as error:
             raise Rejected(f"source_dir cannot hold {name!r}: {error}") from error
+        self._originals[place] = path
 
     def retrieve_container(self, peer: str, name: str, *, timeout: float) -> object:
-        return _result(*self._containers.retrieve_container(peer, self._engine.new_context(), timeout, name))
+        context = self._engine.new_context()
+        return self._result(name, *self._containers.retrieve_container(peer, context, timeout, name))
 
     def retrieve_file(self, peer: str, name: str, *, timeout: float) -> Any:
-        return _result(*self._files.retrieve_file(peer, self._engine.new_context(), timeout, name))
+        context = self._engine.new_context()
+        return self._result(name, *self._files.retrieve_file(peer, context, timeout, name))
 
     def send_container(
         self, targets: list[str], container: object, *, timeout: float
@@ -193,7 +208,7 @@ class NVFlareSite:
 
     def close(self) -> None:
         self._engine.abort.trigger("closing")
-        self._cells.pop(self._engine.cell.fqcn, None)
+        self._federation.cells.pop(self._engine.cell.fqcn, None)
         self._closed()
         self._engine.shutdown_streamer()
         for stream in list(self._streams):
@@ -201,21 +216,41 @@ class NVFlareSite:
         shutil.rmtree(self._private, ignore_errors=True)
 
     def _follow(self, retriever: ObjectRetriever) -> None:
-        """Have the threads in which a retriever streams begin in a fixed order, and end with the site."""
-        stream = retriever._do_stream
+        """Have a retriever look at the files of this moment, and stream where we can wait for it to end.
 
-        def followed(request: object, *rest: object) -> None:
-            self._streams.add(threading.current_thread())
+        Its stream begins when its reply has been sent, so that their messages keep one order.
+        """
+        stream, validate = retriever._do_stream, retriever.validate_request
+
+        def validated(request: dict[str, Any], context: FLContext) -> object:
+            for place, path in list(self._originals.items()):
+                _same_file(path, place)
+            return validate(request, context)
+
+        def followed(request: dict[str, Any], context: FLContext, data: object) -> None:
+            requester = context.get_peer_context().get_identity_name()
+            thread = threading.current_thread()
+            self._streams.add(thread)
+            self._federation.streams[thread] = requester, request.get("name") or request.get("file_name", "")
             self._engine.cell.wait_until_answered(request, LINGER)
-            stream(request, *rest)
+            stream(request, context, data)
 
-        retriever._do_stream = followed
+        retriever._do_stream, retriever.validate_request = followed, validated
 
-    def _container_done(self, stream_ctx: dict[str, Any], fl_ctx: object) -> None:
+    def _result(self, name: str, rc: str, result: object) -> object:
+        for thread, asked in list(self._federation.streams.items()):
+            if asked == (self._name, name):
+                thread.join(SETTLE)
+        error = _error(rc)
+        if error:
+            raise error
+        return result
+
+    def _container_done(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> None:
         if ContainerStreamer.get_rc(stream_ctx) == ReturnCode.OK:
             self._received.append(ContainerStreamer.get_result(stream_ctx))
 
-    def _file_done(self, stream_ctx: dict[str, Any], fl_ctx: object) -> None:
+    def _file_done(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> None:
         if FileStreamer.get_rc(stream_ctx) == ReturnCode.OK:
             self._received.append(Path(FileStreamer.get_file_location(stream_ctx)))
 
@@ -228,11 +263,13 @@ def _register_tensors() -> None:
         fobs.register(TensorDecomposer)
 
 
-def _result(rc: str, result: object) -> object:
-    error = _error(rc)
-    if error:
-        raise error
-    return result
+def _same_file(path: Path, place: Path) -> None:
+    """Make `place` the file at `path`, whatever happens to it, or nothing where there is none."""
+    if path.exists() and place.exists() and path.samefile(place):
+        return
+    place.unlink(missing_ok=True)
+    if path.exists():
+        os.link(path, place)
 
 
 def _verdicts(targets: list[str], stream: Callable[[], tuple[str, object]]) -> dict[str, Exception | None]:

@@ -213,12 +213,12 @@ class Handler(Protocol):
         """A frame of an unknown type was skipped, as its sender allowed."""
 
 
-def peek_seq(head: memoryview) -> int | None:
-    """The sequence number of the frame that starts with these bytes; None when its header is damaged."""
+def peek(head: memoryview) -> tuple[int, int] | None:
+    """Type and sequence number of the frame that starts with these bytes; None when its header is damaged."""
     if len(head) < HEADER_BYTES:
         return None
-    fields = HEADER.unpack(head[:HEADER_BYTES])
-    return fields[4] if crc32(head[: HEADER_BYTES - 4]) == fields[6] else None
+    type_, _, _, _, seq, _, head_crc = HEADER.unpack(head[:HEADER_BYTES])
+    return (type_, seq) if crc32(head[: HEADER_BYTES - 4]) == head_crc else None
 
 
 def _fill(view: memoryview) -> Generator[memoryview, int, None]:

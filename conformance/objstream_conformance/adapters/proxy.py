@@ -1,25 +1,34 @@
-"""Loopback connections that lead through the suite's network: a frame is a message to it."""
+"""Loopback connections that lead through the suite's network: each frame is a message to it.
+
+A message names its connection, as the addresses and ports of a segment do. What the network brings for a connection
+that is gone, or from a site that is not its end, finds nobody, as on a real network.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from objstream.frames import HEADER, HEADER_BYTES, PREFACE
 
 from ..contract import Network
 
+ID_BYTES = 8
+
 
 class Exchange:
-    """Knows where each site of a network listens, and gives each pair of sites a port that leads from one to the
-    other through `Network.carry`."""
+    """Knows where each site of a network listens, and gives each pair of sites a port that leads through it."""
 
     def __init__(self, network: Network) -> None:
         self._carry = network.carry
         self._addresses: dict[str, str] = {}
         self._listeners: dict[tuple[str, str], socket.socket] = {}
+        self._ends: dict[tuple[str, str, bytes], socket.socket] = {}
+        self._ids = itertools.count(1)
 
     def enter(self, name: str, address: str) -> None:
         """A site called `name` listens at `address`."""
@@ -39,7 +48,7 @@ class Exchange:
         pair = source, target
         if pair not in self._listeners:
             self._listeners[pair] = socket.create_server(("127.0.0.1", 0))
-            threading.Thread(target=self._listen, args=(source, target), daemon=True).start()
+            threading.Thread(target=self._listen, args=pair, daemon=True).start()
         return f"tcp://127.0.0.1:{self._listeners[pair].getsockname()[1]}"
 
     def _listen(self, source: str, target: str) -> None:
@@ -55,32 +64,38 @@ class Exchange:
             except (OSError, KeyError):
                 near.close()
                 continue
-            for ends, names in (((near, far), (source, target)), ((far, near), (target, source))):
-                threading.Thread(target=self._pass_on, args=(*ends, *names), daemon=True).start()
+            number = next(self._ids).to_bytes(ID_BYTES, "big")
+            self._ends[source, target, number] = far
+            self._ends[target, source, number] = near
+            for reading, way in ((near, (source, target)), (far, (target, source))):
+                threading.Thread(target=self._pass_on, args=(reading, *way, number), daemon=True).start()
 
-    def _pass_on(self, reading: socket.socket, writing: socket.socket, source: str, target: str) -> None:
+    def _pass_on(self, reading: socket.socket, source: str, target: str, number: bytes) -> None:
         """Carry what one end says to the other, until either is gone or the network cuts them off."""
+        writing = self._ends[source, target, number]
         stream = reading.makefile("rb")
         how = socket.SHUT_RDWR
         try:
             writing.sendall(stream.read(len(PREFACE)))
             while message := _frame(stream):
-                for arrived in self._carry(source, target, message):
-                    writing.sendall(arrived)
+                for arrived in self._carry(source, target, number + message):
+                    end = self._ends.get((source, target, arrived[:ID_BYTES]))
+                    if end is not None:
+                        end.sendall(arrived[ID_BYTES:])
             how = socket.SHUT_WR
         except (OSError, ValueError):
             with contextlib.suppress(OSError):
                 reading.shutdown(socket.SHUT_RDWR)
         finally:
+            del self._ends[source, target, number]
             with contextlib.suppress(OSError):
                 writing.shutdown(how)
 
 
-def _frame(stream: object) -> bytes:
+def _frame(stream: BinaryIO) -> bytes:
     """The next frame, or what is left of it at the end of the stream."""
-    head: bytes = stream.read(HEADER_BYTES)  # type: ignore[attr-defined]
+    head = stream.read(HEADER_BYTES)
     if len(head) < HEADER_BYTES:
         return head
     _, _, meta, data, *_ = HEADER.unpack(head)
-    body: bytes = stream.read(meta + data)  # type: ignore[attr-defined]
-    return head + body
+    return head + stream.read(meta + data)

@@ -26,7 +26,7 @@ from objstream import (
     Request,
     TransferError,
 )
-from objstream.limits import MIB
+from objstream.limits import KIB, MIB
 
 from ..contract import ROLES, Description, Network, Rejected, Role
 from .proxy import Exchange
@@ -37,6 +37,8 @@ CAPABILITIES = frozenset(
     | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "wire"}
 )
 PATIENT = Options(deadline=30.0)
+COUPLED = Options(deadline=30.0, window=560 * KIB)
+"""The sender stays close to its receiver, so that what a case does at a message happens while the source is read."""
 
 
 class ReferenceAdapter:
@@ -74,7 +76,7 @@ class SocketAdapter(ReferenceAdapter):
         if network not in self._exchanges:
             self._exchanges[network] = Exchange(network)
         exchange = self._exchanges[network]
-        site = objstream.SocketSite("tcp://127.0.0.1:0", PATIENT)
+        site = objstream.SocketSite("tcp://127.0.0.1:0", COUPLED)
         exchange.enter(name, site.address)
         return ReferenceSite(
             site,

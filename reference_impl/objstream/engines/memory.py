@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..errors import Code, TransferError
-from ..frames import peek_seq
+from ..frames import FrameType, peek
 from ..session import AnySession, Buffers, Connection
 from ..site import Options, Site
 
 SESSION_ID_BYTES = 16
 REMEMBERED = 1024
+
+_BEGINNINGS = {(FrameType.OFFER, 0), (FrameType.REQUEST, 0)}
 
 Carry = Callable[[str, str, bytes], "list[bytes]"]
 
@@ -159,9 +161,9 @@ class MemorySite(Site):
         """A message from another site; one that belongs to no session and starts none is ignored."""
         key = source, session_id
         live = self._live.get(key)
-        sequence = peek_seq(frame[0])
+        seen = peek(frame[0])
         if live is None:
-            if key in self._finished or sequence != 0:
+            if key in self._finished or seen not in _BEGINNINGS:
                 return
             live = self._live[key] = _Live(
                 Connection(limits=self.options.limits, preface=False, incoming=self.incoming), ours=False
@@ -169,7 +171,7 @@ class MemorySite(Site):
             if len(self._live) > self.options.limits.max_sessions:
                 live.connection.fail(TransferError(Code.BUSY))
         connection = live.connection
-        if sequence is not None and sequence < connection.expected:
+        if connection.finished or (seen is not None and seen[1] < connection.expected):
             return
         _feed(connection, frame)
         session = connection.session

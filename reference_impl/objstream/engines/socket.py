@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..errors import Code, TransferError
 from ..session import AnySession, Buffers, Connection
@@ -55,14 +55,17 @@ class SocketSite(Site):
         self._closed = threading.Event()
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
+        self._lines: set[_Line] = set()
         self._threads: set[threading.Thread] = set()
         if listener is not None:
             self._start(self._accept, listener)
 
     def cancel(self) -> None:
-        cancelled, self._cancelled = self._cancelled, threading.Event()
-        cancelled.set()
+        with self._lock:
+            cancelled, self._cancelled = self._cancelled, threading.Event()
+            cancelled.set()
+            for line in self._lines:
+                line.wake()
 
     def close(self) -> None:
         self._closed.set()
@@ -112,8 +115,7 @@ class SocketSite(Site):
             return
         connection = Connection(limits=options.limits, preface=True)
         connection.start(session)
-        with connected:
-            _drive(_Line(connected, connection), [self._closed, self._cancelled, stop, *filter(None, [options.cancel])])
+        self._converse(connected, connection, filter(None, [stop, options.cancel]))
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._closed.is_set():
@@ -128,22 +130,35 @@ class SocketSite(Site):
 
     def _serve(self, connected: socket.socket) -> None:
         """Answer the sessions of one peer, one after another."""
-        with connected:
-            try:
-                addresses.prepare(connected)
-                peer = addresses.peer_name(connected)
-            except OSError:
-                return
-            connection = Connection(limits=self.options.limits, preface=True, incoming=self.incoming)
+        try:
+            addresses.prepare(connected)
+            peer = addresses.peer_name(connected)
+        except OSError:
+            connected.close()
+            return
+        connection = Connection(limits=self.options.limits, preface=True, incoming=self.incoming)
+        with self._lock:
+            busy = len(self._lines) >= self.options.limits.max_sessions
+        if busy:
+            connection.fail(TransferError(Code.BUSY))
+        self._converse(connected, connection, [], served=peer)
+
+    def _converse(
+        self,
+        connected: socket.socket,
+        connection: Connection,
+        stops: Iterable[threading.Event],
+        served: str = "",
+    ) -> None:
+        with self._lock:
+            line = _Line(connected, connection, [self._closed, self._cancelled, *stops])
+            self._lines.add(line)
+        try:
+            _drive(line, self if served else None, served)
+        finally:
             with self._lock:
-                if len(self._sockets) >= self.options.limits.max_sessions:
-                    connection.fail(TransferError(Code.BUSY))
-                self._sockets.add(connected)
-            try:
-                _drive(_Line(connected, connection), [self._closed, self._cancelled], site=self, peer=peer)
-            finally:
-                with self._lock:
-                    self._sockets.discard(connected)
+                self._lines.discard(line)
+            connected.close()
 
     def _start(self, target: object, argument: socket.socket) -> None:
         def run() -> None:
@@ -160,13 +175,27 @@ class SocketSite(Site):
 
 
 class _Line:
-    """A connected socket and the connection that speaks over it."""
+    """A connected socket, the connection that speaks over it, and the events that stop it."""
 
-    def __init__(self, connected: socket.socket, connection: Connection) -> None:
+    def __init__(
+        self, connected: socket.socket, connection: Connection, stops: list[threading.Event]
+    ) -> None:
         self.socket = connected
         self.connection = connection
+        self._stops = stops
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL)
+
+    def heed(self) -> None:
+        """Cancel what is going on if one of the events says so."""
+        if any(stop.is_set() for stop in self._stops):
+            self.connection.cancel()
+            self.connection.closing = True
+
+    def wake(self) -> None:
+        """Make a blocked `receive` return, from another thread."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)
 
     def send(self, buffers: Buffers) -> Buffers:
         """Send what the socket takes within a slice; returns the rest."""
@@ -187,6 +216,8 @@ class _Line:
 
     def receive(self, flags: int) -> bool:
         """Receive once; False when nothing came."""
+        if self.connection.closing:
+            return False
         try:
             count = self.socket.recv_into(self.connection.want(), 0, flags)
         except BlockingIOError:
@@ -194,9 +225,10 @@ class _Line:
         except OSError as problem:
             self.connection.eof(str(problem))
             return False
+        self.heed()
         if count:
             self.connection.received(count)
-        else:
+        elif not self.connection.closing:
             self.connection.eof()
         return count > 0
 
@@ -206,7 +238,7 @@ class _Line:
             pass
 
 
-def _drive(line: _Line, stops: list[threading.Event], *, site: Site | None = None, peer: str = "") -> None:
+def _drive(line: _Line, site: Site | None, peer: str) -> None:
     """Move bytes until the session is over; with a site, until the peer closes or is idle for the deadline."""
     connection = line.connection
     unsent: Buffers = []
@@ -215,10 +247,7 @@ def _drive(line: _Line, stops: list[threading.Event], *, site: Site | None = Non
     try:
         while True:
             now = time.monotonic()
-            if any(stop.is_set() for stop in stops):
-                connection.cancel()
-                if connection.session is None or connection.finished:
-                    connection.closing = True
+            line.heed()
             connection.tick(now)
             session = connection.session
             if site is not None and session is not None:

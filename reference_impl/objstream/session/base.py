@@ -58,7 +58,7 @@ class Session:
         self.waiting = False
         self._progress = progress
         self._writer = FrameWriter()
-        self._control: deque[Buffers] = deque()
+        self._control: deque[tuple[FrameType, Meta]] = deque()
         self._idle_credits = 0
         self._now = 0.0
         self._last_moved: float | None = None
@@ -109,7 +109,9 @@ class Session:
         None when there is none until something else happens; an empty list when the session is at work and wants to
         be asked again.
         """
-        return self._control.popleft() if self._control else None
+        if not self._control:
+            return None
+        return [memoryview(self._writer.encode(*self._control.popleft()))]
 
     def fail(self, error: TransferError, event: Event = Event.FAULT) -> None:
         """End the session with an error, tell the peer unless the peer is the one who said so, release everything."""
@@ -156,7 +158,7 @@ class Session:
             raise TransferError(Code.TOO_LARGE, f"the name is longer than {self.limits.max_name} bytes")
 
     def _send(self, type_: FrameType, meta: Meta) -> None:
-        self._control.append([memoryview(self._writer.encode(type_, meta))])
+        self._control.append((type_, meta))
 
     def _step(self, event: Event) -> None:
         following = self.table[self.state].get(event)

@@ -54,6 +54,8 @@ class Connection:
 
     def received(self, count: int) -> None:
         """`count` bytes have landed in `want()`. Never raises: a peer's mistake ends the session."""
+        if self.closing:
+            return
         try:
             if self._reader.inside_data and self.session is not None:
                 self.session.data_moved(count)
@@ -94,6 +96,7 @@ class Connection:
         if self.session is not None and not self.session.finished:
             self.session.fail(problem)
         else:
+            self._flush()
             meta: Meta = {Key.CODE: int(problem.code), Key.MESSAGE: shorten(problem.message, MAX_MESSAGE)}
             self._outbox.append([memoryview(FrameWriter().encode(FrameType.RESET, meta))])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .. import digests
-from ..digests import ALGORITHMS, NONE, Chain, choose
+from ..digests import ALGORITHMS, NONE, Chain, Hasher, NoDigest, choose
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
 from ..limits import Limits
@@ -62,7 +62,7 @@ class Sender(Session):
         self._pieces: Iterator[Piece] = iter(())
         self._piece: Piece | None = None
         self._cut = 0
-        self._identity = b""
+        self._hasher: Hasher = NoDigest()
 
     def offer(self) -> None:
         """Ask the peer to take the object (push)."""
@@ -148,7 +148,7 @@ class Sender(Session):
         chain, size = Chain(self._description.kind), 0
         for piece in streamer.pieces(self._chunk):
             size += len(piece.view)
-            chain.add(piece.kind, len(piece.view), self._identify(piece))
+            chain.add(piece.kind, len(piece.view), _hash(self._identifier(piece), piece.view))
             yield
         self._surveyed = self._digest, self._chunk, chain.value
         self._description = replace(self._description, size=size, count=streamer.count)
@@ -218,33 +218,39 @@ class Sender(Session):
     def _next_piece(self) -> bool:
         with self._application(Code.SOURCE_FAILED):
             self._piece = next(self._pieces, None)
-        if self._piece is None:
-            return False
         self._cut = 0
-        self._identity = self._identify(self._piece)
-        self._witness.add(self._piece.kind, len(self._piece.view), self._identity)
-        return True
+        return self._piece is not None
 
     def _frame(self, free: int) -> Buffers:
         """What the credit allows of the current piece."""
         piece = self._piece
         assert piece is not None
         part = piece.view[self._cut : self._cut + free]
-        self._cut += len(part)
-        meta: Meta = {}
-        digest = b""
-        if self._digest != NONE:
-            digest = self._identity if len(part) == len(piece.view) else _hash(self._digest, part)
-            meta[Key.DIGEST] = digest
-        if self._cut == len(piece.view):
-            self._piece = None
+        digest = _hash(self._digest, part)
+        self._testify(piece, part, digest)
         type_ = FrameType(piece.kind)
         self._chain.add(type_, len(part), digest)
         self._bytes += len(part)
         self._step(Event.SEND_CONTENT)
         self.moved()
         self._report()
+        meta: Meta = {Key.DIGEST: digest} if digest else {}
         return [memoryview(self._writer.encode(type_, meta, len(part))), part]
+
+    def _testify(self, piece: Piece, part: memoryview, digest: bytes) -> None:
+        """Add to the witness what is really sent of a piece: read after the digest on the wire was made."""
+        whole = len(part) == len(piece.view)
+        if whole and digest:
+            identity = digest
+        else:
+            if self._cut == 0:
+                self._hasher = ALGORITHMS[self._identifier(piece)]()
+            self._hasher.update(part)
+            identity = self._hasher.digest()
+        self._cut += len(part)
+        if self._cut == len(piece.view):
+            self._witness.add(piece.kind, self._cut, identity)
+            self._piece = None
 
     def _end(self) -> Buffers:
         streamer = self._streamer
@@ -258,11 +264,11 @@ class Sender(Session):
         self.moved()
         return [memoryview(self._writer.encode(FrameType.END, end))]
 
-    def _identify(self, piece: Piece) -> bytes:
-        """The digest of a piece; in a session without digests only of skeletons, whose digest costs little."""
-        if self._digest == NONE:
-            return _hash("sha-256", piece.view) if piece.kind == Piece.ENTRIES else b""
-        return _hash(self._digest, piece.view)
+    def _identifier(self, piece: Piece) -> str:
+        """What pieces are recognised by: in a session without digests only skeletons are, which costs little."""
+        if self._digest == NONE and piece.kind == Piece.ENTRIES:
+            return "sha-256"
+        return self._digest
 
     def _report(self) -> None:
         if self._progress is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import Code, TransferError
 from ..limits import Limits
 from . import arrays, extensions
-from .buffers import ByteArraySink, Sink, TextSink, bytes_sink
+from .buffers import ByteArraySink, BytesSink, Sink, TextSink
 from .frames import MISSING, PENDING, AppFrame, ArgumentsFrame, Frame, RootFrame
 from .hashables import check
 from .registry import Registry, is_type_name
@@ -126,7 +126,7 @@ class Assembly:
 
     def _new_sink(self, name: str, begin: list[Any], size: int) -> Sink:
         if name == "bytes":
-            return bytes_sink(size)
+            return BytesSink(size)
         if name == "str":
             return TextSink(size)
         if name == "bytearray":

@@ -104,12 +104,6 @@ class MemorySink(Sink):
         return self._finish()
 
 
-def bytes_sink(size: int) -> Sink:
-    # BytesIO takes over the zeroed bytes, lends them out writable and hands them back, all without a copy.
-    buffer = io.BytesIO(bytes(size))
-    return MemorySink(buffer.getbuffer(), buffer.getvalue)
-
-
 class _WindowSink(Sink):
     """A value that is collected from one window of fixed size."""
 
@@ -129,6 +123,23 @@ class _WindowSink(Sink):
 
     @abstractmethod
     def _collect(self, part: memoryview) -> None: ...
+
+
+class BytesSink(_WindowSink):
+    """A bytes object, written where it lies: BytesIO takes one over, and hands it back, without a copy.
+
+    (Its own writable view would save the window, but costs a copy of all while any slice of that view is alive.)
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._file = io.BytesIO(bytes(size))
+
+    def _collect(self, part: memoryview) -> None:
+        self._file.write(part)
+
+    def value(self) -> bytes:
+        return self._file.getvalue()
 
 
 class ByteArraySink(_WindowSink):

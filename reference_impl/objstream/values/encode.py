@@ -19,6 +19,7 @@ from .hashables import ELEMENTS, KEYS, check
 from .registry import Registry
 
 INLINE = 16 * KIB
+BATCH = 112 * KIB
 
 _INTEGERS = {number: cbor.integer(number) for number in range(-256, 1024)}
 _SET = cbor.head(cbor.TAG, cbor.TAG_SET)
@@ -128,7 +129,7 @@ class _Encoder:
     def __init__(self, limits: Limits, chunk: int, registry: Registry | None) -> None:
         self._limits = limits
         self._inline = min(INLINE, limits.max_inline)
-        self._batch = max(1, chunk // 2, chunk - 2 * INLINE)
+        self._batch = min(chunk, BATCH)
         self._registry = registry
         self._stack: list[_Open] = []
         self._open_ids: set[int] = set()
@@ -256,8 +257,8 @@ class _Encoder:
         raise TransferError(Code.UNSUPPORTED, f"{paths.class_name(cls)} is not in the value model")
 
     def _integer(self, value: int) -> bytes:
-        size = value.bit_length() // 8 + 1
-        if size > self._limits.max_inline:
+        bits = (value if value >= 0 else ~value).bit_length()
+        if bits > 8 * self._limits.max_inline:
             raise TransferError(Code.TOO_LARGE, f"an int of more than {self._limits.max_inline} bytes")
         return cbor.integer(value)
 

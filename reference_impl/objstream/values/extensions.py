@@ -10,8 +10,12 @@ from uuid import UUID
 
 from .. import cbor
 from ..errors import Code, TransferError
+from ..limits import KIB
 
 Arguments = list[Any]
+
+MAX_DECIMAL = 64 * KIB
+MAX_ZONE_NAME = 255
 
 _MICROSECOND = timedelta(microseconds=1)
 _DECIMALS = Context(traps=[InvalidOperation], capitals=1)
@@ -54,8 +58,10 @@ def _encode_zone(zone: object) -> bytes:
     microseconds = cbor.integer(offset // _MICROSECOND)
     if not name:
         return microseconds
-    if type(name[0]) is not str or len(name[0]) > 255:
-        raise TransferError(Code.UNSUPPORTED, "the name of the time zone is no str of at most 255 characters")
+    if type(name[0]) is not str or len(name[0]) > MAX_ZONE_NAME:
+        raise TransferError(
+            Code.UNSUPPORTED, "the name of a time zone must be a str of at most 255 characters"
+        )
     return cbor.head(cbor.ARRAY, 2) + microseconds + cbor.text(name[0])
 
 
@@ -66,7 +72,7 @@ def _decode_zone(zone: object) -> timezone | None:
         return timezone(timedelta(microseconds=zone))
     if type(zone) is list and len(zone) == 2:
         offset, name = zone
-        if type(offset) is int and type(name) is str and len(name) <= 255:
+        if type(offset) is int and type(name) is str and len(name) <= MAX_ZONE_NAME:
             return timezone(timedelta(microseconds=offset), name)
     raise ValueError("the time zone is malformed")
 
@@ -103,6 +109,13 @@ def _decode_timedelta(arguments: Arguments) -> timedelta:
     if not (0 <= seconds < 86400 and 0 <= microseconds < 1_000_000):
         raise ValueError("it is not normalized")
     return timedelta(days, seconds, microseconds)
+
+
+def _encode_decimal(value: Decimal) -> tuple[bytes, ...]:
+    text = _DECIMALS.to_sci_string(value)
+    if len(text) > MAX_DECIMAL:
+        raise TransferError(Code.TOO_LARGE, f"a decimal number of more than {MAX_DECIMAL} characters")
+    return (cbor.text(text),)
 
 
 def _decode_decimal(arguments: Arguments) -> Decimal:
@@ -152,9 +165,7 @@ _ALL = (
         lambda value: _encode_integers(value.days, value.seconds, value.microseconds),
         _decode_timedelta,
     ),
-    Extension(
-        "decimal", Decimal, 1, lambda value: (cbor.text(_DECIMALS.to_sci_string(value)),), _decode_decimal
-    ),
+    Extension("decimal", Decimal, 1, _encode_decimal, _decode_decimal),
     Extension(
         "uuid",
         UUID,

@@ -33,7 +33,7 @@ class CollisionGuard:
     Python's hashes of numbers, and of tuples and frozensets of them, are known to a hostile peer, who can make
     any number of keys with one hash: each new one is then compared with all before. Counters, chosen by a keyed
     hash of the hash, grow evenly for honest keys, whatever their structure; one that runs ahead shows equal
-    hashes.
+    hashes. (Distinct hashes that are chosen to meet again and again in the table of a dict go unnoticed.)
     """
 
     __slots__ = ("_counters", "_seen")

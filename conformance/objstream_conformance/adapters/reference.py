@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,8 @@ CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "owner-verdict", "cancel", "into", "observer"}
     | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "wire"}
 )
+SERVED = 32
+"""Verdicts of retrievals that are kept for `served`."""
 PATIENT = Options(deadline=30.0)
 COUPLED = Options(deadline=30.0, window=560 * KIB)
 """The sender stays close to its receiver, so that what a case does at a message happens while the source is read."""
@@ -105,7 +108,7 @@ class ReferenceSite:
         self._leave = leave
         self._registry = Registry()
         self._received: list[object] = []
-        self._served: list[tuple[str, str, Exception | None]] = []
+        self._served: deque[tuple[str, str, Exception | None]] = deque(maxlen=SERVED)
         self._numbers = itertools.count(1)
         self._containers = ContainerRetriever(site, chunk=chunk, registry=self._registry)
         self._files = FileRetriever(site, directory=directory, chunk=chunk)

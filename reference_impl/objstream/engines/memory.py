@@ -1,14 +1,15 @@
 """Sites in one process: the embedded default, and the deterministic ground for tests.
 
-Frames travel as messages, each with the id of its session and the name of the site that really sent it. Nothing here
-waits: the clock jumps to the next deadline when nothing else can happen, so that a lost message costs no time.
+Frames travel as messages, each with the id of its session and the name of the site that really sent it. Whoever waits
+for a transfer does the work of all sites meanwhile; there are no threads of the engine's own. The clock is virtual: it
+jumps to the next deadline when nothing else can happen, so that a lost message costs no time.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,15 +24,22 @@ REMEMBERED = 1024
 _BEGINNINGS = {(FrameType.OFFER, 0), (FrameType.REQUEST, 0)}
 
 Carry = Callable[[str, str, bytes], "list[bytes]"]
+Key = tuple[str, bytes]
 
 
 @dataclass
 class _Live:
-    """A session in progress: `ours` when this site started it."""
+    """A session in progress.
+
+    Attributes:
+        ours: this site started it.
+        carrier: the thread that is carrying a message of it; nobody else may send for it meanwhile.
+    """
 
     connection: Connection
     ours: bool
     cancel: threading.Event | None = None
+    carrier: int = 0
 
 
 class MemoryNetwork:
@@ -45,9 +53,9 @@ class MemoryNetwork:
 
     def __init__(self, carry: Carry | None = None) -> None:
         self.now = 0.0
+        self.turn = threading.Condition(threading.RLock())
         self._carry = carry
         self._sites: dict[str, MemorySite] = {}
-        self._lock = threading.RLock()
 
     def site(self, name: str, options: Options | None = None) -> MemorySite:
         """A new site of that name.
@@ -55,39 +63,70 @@ class MemoryNetwork:
         Raises:
             ValueError: the name is taken.
         """
-        if name in self._sites:
-            raise ValueError(f"there is a site {name!r} already")
-        self._sites[name] = MemorySite(self, name, options)
-        return self._sites[name]
+        with self.turn:
+            if name in self._sites:
+                raise ValueError(f"there is a site {name!r} already")
+            self._sites[name] = MemorySite(self, name, options)
+            return self._sites[name]
 
-    def run(self) -> None:
-        """Let all sites work until every session has ended."""
-        with self._lock:
-            while True:
-                sites = list(self._sites.values())
-                busy = [site.step() for site in sites]
-                if any(busy):
+    def run(self, session_ids: set[bytes]) -> None:
+        """Let all sites work until these sessions have ended on every one of them."""
+        me = threading.get_ident()
+        with self.turn:
+            while any(
+                session_id in session_ids and live.carrier != me
+                for site in self._sites.values()
+                for (_, session_id), live in site.live.items()
+            ):
+                if self._step():
                     continue
-                expiring = [moment for site in sites for moment in site.deadlines()]
-                if not expiring:
-                    return
-                self.now = max(self.now, min(expiring))
+                carriers = {live.carrier for site in self._sites.values() for live in site.live.values()} - {
+                    0,
+                    me,
+                }
+                if carriers:
+                    self.turn.wait()
+                else:
+                    self._pass_time()
 
-    def send(self, source: str, target: str, session_id: bytes, frame: Buffers) -> None:
-        """One message. Raises ConnectionError when the target cannot be reached."""
-        if self._carry is None:
-            self._deliver(source, target, session_id, frame)
-            return
-        for message in self._carry(source, target, session_id + b"".join(frame)):
-            view = memoryview(message)
-            self._deliver(source, target, bytes(view[:SESSION_ID_BYTES]), [view[SESSION_ID_BYTES:]])
+    def _step(self) -> bool:
+        """Let each session send at most one frame; False when none has anything to do."""
+        busy = False
+        for site in list(self._sites.values()):
+            for key, live in list(site.live.items()):
+                if live.carrier or key not in site.live:
+                    continue
+                frame = site.next_frame(key, live)
+                busy |= frame is not None
+                if frame:
+                    self._send(site, key, live, frame)
+            if site.closed and not site.live:
+                self._sites.pop(site.name, None)
+        return busy
 
-    def leave(self, name: str) -> None:
-        with self._lock:
-            self._sites.pop(name, None)
+    def _send(self, site: MemorySite, key: Key, live: _Live, frame: Buffers) -> None:
+        target, session_id = key
+        try:
+            if self._carry is None:
+                self._deliver(site.name, target, session_id, frame)
+                return
+            for message in self._carried(self._carry, live, site.name, target, session_id + b"".join(frame)):
+                view = memoryview(message)
+                arrived = bytes(view[:SESSION_ID_BYTES])
+                self._deliver(site.name, target, arrived, [view[SESSION_ID_BYTES:]])
+        except ConnectionError as problem:
+            live.connection.eof(str(problem))
 
-    def lock(self) -> threading.RLock:
-        return self._lock
+    def _carried(self, carry: Carry, live: _Live, source: str, target: str, message: bytes) -> list[bytes]:
+        """What arrives of a message; other threads may work while it is on its way."""
+        live.carrier = threading.get_ident()
+        self.turn.release()
+        try:
+            return carry(source, target, message)
+        finally:
+            self.turn.acquire()
+            live.carrier = 0
+            self.turn.notify_all()
 
     def _deliver(self, source: str, target: str, session_id: bytes, frame: Buffers) -> None:
         site = self._sites.get(target)
@@ -95,81 +134,95 @@ class MemoryNetwork:
             raise ConnectionError(f"there is no site {target!r}")
         site.deliver(source, session_id, frame)
 
+    def _pass_time(self) -> None:
+        expiring = [
+            moment
+            for site in self._sites.values()
+            for live in site.live.values()
+            if (moment := live.connection.expires) is not None
+        ]
+        self.now = max(self.now, min(expiring, default=self.now))
+
 
 class MemorySite(Site):
-    """A site of a `MemoryNetwork`."""
+    """A site of a `MemoryNetwork`.
+
+    Attributes:
+        live: the sessions in progress, by peer and id. The network's.
+        closed: it takes no new sessions, and is gone when the last has ended.
+    """
 
     def __init__(self, network: MemoryNetwork, name: str, options: Options | None = None) -> None:
         super().__init__(name, options)
+        self.live: dict[Key, _Live] = {}
+        self.closed = False
         self._network = network
-        self._live: dict[tuple[str, bytes], _Live] = {}
-        self._finished: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._finished = _Recent(REMEMBERED)
 
     def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
-        with self._network.lock():
-            before = set(self._live)
+        started: dict[bytes, _Live] = {}
+        with self._network.turn:
             for peer, session in sessions.items():
                 connection = Connection(limits=options.limits, preface=False)
                 connection.start(session)
-                self._live[peer, secrets.token_bytes(SESSION_ID_BYTES)] = _Live(
-                    connection, True, options.cancel
-                )
-            keys = self._live.keys() - before
-            try:
-                self._network.run()
-            except BaseException:
-                for key in keys & self._live.keys():
-                    self._live[key].connection.cancel()
-                while self.step():
-                    pass
-                raise
+                session_id = secrets.token_bytes(SESSION_ID_BYTES)
+                started[session_id] = self.live[peer, session_id] = _Live(connection, True, options.cancel)
+        helpers = [
+            threading.Thread(target=self._network.run, args=({session_id},), daemon=True)
+            for session_id in list(started)[1:]
+        ]
+        for helper in helpers:
+            helper.start()
+        try:
+            self._network.run(set(started))
+        except BaseException:
+            with self._network.turn:
+                for live in started.values():
+                    live.connection.cancel()
+            self._network.run(set(started))
+            raise
+        finally:
+            for helper in helpers:
+                helper.join()
 
     def cancel(self) -> None:
-        with self._network.lock():
-            for live in self._live.values():
+        with self._network.turn:
+            for live in self.live.values():
                 live.connection.cancel()
 
     def close(self) -> None:
-        with self._network.lock():
+        with self._network.turn:
+            self.closed = True
             self.cancel()
-            while self.step():
-                pass
-            self._network.leave(self.name)
+            ids = {session_id for _, session_id in self.live}
+        self._network.run(ids)
 
-    def step(self) -> bool:
-        """Let each session send at most one frame; False when none has anything to do."""
-        busy = False
-        for (peer, session_id), live in list(self._live.items()):
-            connection = live.connection
-            if live.cancel is not None and live.cancel.is_set():
-                connection.cancel()
-            connection.tick(self._network.now)
-            frame = connection.output()
-            if frame is None:
-                if connection.finished:
-                    self._end(peer, session_id, live)
-                continue
-            busy = True
-            if frame:
-                try:
-                    self._network.send(self.name, peer, session_id, frame)
-                except ConnectionError as problem:
-                    connection.eof(str(problem))
-        return busy
+    def next_frame(self, key: Key, live: _Live) -> Buffers | None:
+        """What a session sends next, as `Session.output`; one that has ended and said so is removed."""
+        connection = live.connection
+        if live.cancel is not None and live.cancel.is_set():
+            connection.cancel()
+        connection.tick(self._network.now)
+        frame = connection.output()
+        if frame is None and connection.finished:
+            del self.live[key]
+            self._finished.add(key)
+            if not live.ours and connection.session is not None:
+                self.report(connection.session, key[0])
+        return frame
 
     def deliver(self, source: str, session_id: bytes, frame: Buffers) -> None:
         """A message from another site; one that belongs to no session and starts none is ignored."""
         key = source, session_id
-        live = self._live.get(key)
+        live = self.live.get(key)
         seen = peek(frame[0])
         if live is None:
-            if key in self._finished or seen not in _BEGINNINGS:
+            if self.closed or seen not in _BEGINNINGS or key in self._finished:
                 return
-            live = self._live[key] = _Live(
-                Connection(limits=self.options.limits, preface=False, incoming=self.incoming), ours=False
-            )
-            if len(self._live) > self.options.limits.max_sessions:
-                live.connection.fail(TransferError(Code.BUSY))
+            connection = Connection(limits=self.options.limits, preface=False, incoming=self.incoming)
+            live = self.live[key] = _Live(connection, ours=False)
+            if len(self.live) > self.options.limits.max_sessions:
+                connection.fail(TransferError(Code.BUSY))
         connection = live.connection
         if connection.finished or (seen is not None and seen[1] < connection.expected):
             return
@@ -178,17 +231,30 @@ class MemorySite(Site):
         if session is not None and session.waiting:
             self.answer(session, source)
 
-    def deadlines(self) -> list[float]:
-        """When this site's sessions expire."""
-        return [moment for live in self._live.values() if (moment := live.connection.expires) is not None]
 
-    def _end(self, peer: str, session_id: bytes, live: _Live) -> None:
-        del self._live[peer, session_id]
-        self._finished[peer, session_id] = None
-        if len(self._finished) > REMEMBERED:
-            self._finished.popitem(last=False)
-        if not live.ours and live.connection.session is not None:
-            self.report(live.connection.session, peer)
+class _Recent:
+    """Which sessions have ended lately, in memory of fixed size."""
+
+    _WIDTH = 8
+
+    def __init__(self, length: int) -> None:
+        self._table = bytearray(length * self._WIDTH)
+        self._next = 0
+
+    def add(self, key: Key) -> None:
+        self._table[self._next : self._next + self._WIDTH] = self._mark(key)
+        self._next = (self._next + self._WIDTH) % len(self._table)
+
+    def __contains__(self, key: Key) -> bool:
+        mark = self._mark(key)
+        at = self._table.find(mark)
+        while at >= 0 and at % self._WIDTH:
+            at = self._table.find(mark, at + 1)
+        return at >= 0
+
+    def _mark(self, key: Key) -> bytes:
+        peer, session_id = key
+        return hashlib.blake2b(session_id + peer.encode(), digest_size=self._WIDTH).digest()
 
 
 def _feed(connection: Connection, frame: Buffers) -> None:

@@ -145,6 +145,8 @@ class ContainerAssembler(ObjectAssembler):
     def _collect(self, value: Any) -> None:
         if self._kind == "dict":
             key, item = value
+            if self._into is not None and key not in self._into:
+                raise TransferError(Code.MISMATCH, f"the destination has no entry {key!r}")
             if key in self._items:
                 raise TransferError(Code.PROTOCOL, f"entry {self.count}: its key has been sent before")
             self._items[key] = item
@@ -183,7 +185,7 @@ class ContainerAssembler(ObjectAssembler):
         kind = KINDS[type(self._into)]
         if kind != description.kind:
             raise TransferError(Code.MISMATCH, f"a {description.kind} arrives, the destination is a {kind}")
-        if description.count is not None and description.count != len(self._into):
+        if isinstance(self._into, list) and description.count not in (None, len(self._into)):
             raise TransferError(
                 Code.MISMATCH, f"{description.count} entries arrive, the destination has {len(self._into)}"
             )

@@ -232,6 +232,14 @@ def test_a_cut_link_is_a_communication_error(pair: Pair) -> None:
     assert refusal.value.code == "COMMUNICATION_ERROR"
 
 
+def test_a_closed_site_is_known_and_not_reached(pair: Pair) -> None:
+    pair.b.close()
+    assert isinstance(pair.a.send_container(["b"], [1], timeout=5)["b"], Rejected)
+    with pytest.raises(Rejected) as refusal:
+        pair.a.retrieve_container("b", "c", timeout=5)
+    assert refusal.value.code == "COMMUNICATION_ERROR"
+
+
 def test_a_duplicate_is_handled_twice(pair: Pair) -> None:
     pair.network.strike(twice, "a", {0})
     assert pair.a.send_container(["b"], ["one entry"], timeout=5) == {"b": None}

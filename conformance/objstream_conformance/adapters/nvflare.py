@@ -50,9 +50,11 @@ SETTLE = 0.25
 
 
 class Federation:
-    """The sites on one network: their cells, and the threads that stream, with who asked for what."""
+    """The job on one network: its sites, past ones included, the cells of those that are open, and the
+    threads that stream, with who asked for what."""
 
     def __init__(self) -> None:
+        self.members: set[str] = set()
         self.cells: dict[str, Cell] = {}
         self.streams: weakref.WeakKeyDictionary[threading.Thread, tuple[str, str]] = (
             weakref.WeakKeyDictionary()
@@ -88,9 +90,9 @@ class NVFlareAdapter:
 class _Engine(ClientRunManager):  # type: ignore[misc]
     """The engine of a client job, whose job is the federation."""
 
-    def __init__(self, name: str, cell: Cell, cells: dict[str, Cell]) -> None:
+    def __init__(self, name: str, cell: Cell, members: set[str]) -> None:
         self.abort = Signal()
-        self._cells = cells
+        self._members = members
         super().__init__(
             client_name=name,
             job_id=JOB_ID,
@@ -105,8 +107,7 @@ class _Engine(ClientRunManager):  # type: ignore[misc]
         return {ReservedKey.RUN_ABORT_SIGNAL: self.abort}
 
     def get_client_from_name(self, client_name: str) -> Client | None:
-        known = any(cell.name == client_name for cell in list(self._cells.values()))
-        return Client(client_name, "") if known else None
+        return Client(client_name, "") if client_name in self._members else None
 
 
 class NVFlareSite:
@@ -134,7 +135,7 @@ class NVFlareSite:
 
         agent = CommandAgent(None)
         cell = Cell(name, network, federation.cells, agent.aux_communication, _register_tensors)
-        agent.engine = self._engine = _Engine(name, cell, federation.cells)
+        agent.engine = self._engine = _Engine(name, cell, federation.members)
         context = self._engine.new_context()
         self._containers = ContainerRetriever()
         self._files = FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
@@ -147,6 +148,7 @@ class NVFlareSite:
         FileStreamer.register_stream_processing(
             context, CHANNEL, FILES, dest_dir=str(directory), stream_done_cb=self._file_done
         )
+        federation.members.add(name)
         federation.cells[cell.fqcn] = cell
 
     def add_container(self, name: str, container: object) -> None:

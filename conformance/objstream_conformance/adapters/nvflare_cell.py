@@ -11,6 +11,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,11 +129,16 @@ class Cell:
     def broadcast_request(
         self, *, channel: str, topic: str, request: Message, targets: list[str], timeout: float, **_: object
     ) -> dict[str, Message]:
-        """Send a request to every target and return the reply of each."""
+        """Send a request to all targets at once and return the reply of each."""
         self._encode(request)
-        if not targets:
-            raise ValueError("max_workers must be greater than 0")  # as the real Cell's thread pool
-        return {target: self._request(target, channel, topic, request) for target in targets}
+
+        def ask(target: str) -> Message:
+            return self._request(target, channel, topic, request)
+
+        if len(targets) == 1:
+            return {targets[0]: ask(targets[0])}
+        with ThreadPoolExecutor(max_workers=len(targets)) as pool:  # no targets: ValueError, as in FLARE
+            return dict(zip(targets, pool.map(ask, targets), strict=True))
 
     def fire_and_forget(
         self, *, channel: str, topic: str, message: Message, targets: list[str], **_: object

@@ -9,8 +9,6 @@ from typing import Protocol
 
 from .errors import Code, TransferError
 
-CHAIN_BYTES = 32
-
 
 class Hasher(Protocol):
     """Takes the bytes of one frame, view by view."""

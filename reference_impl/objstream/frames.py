@@ -111,6 +111,11 @@ class FrameReader:
         self.inside_frame = True
         self._view = self._run.send(count)
 
+    def close(self) -> None:
+        """Let go of the handler and of all memory."""
+        self._run.close()
+        del self._handler, self._view
+
     def new_session(self) -> None:
         """The next frame is the first of another session."""
         self._seq = 0
@@ -213,12 +218,14 @@ class Handler(Protocol):
         """A frame of an unknown type was skipped, as its sender allowed."""
 
 
-def peek(head: memoryview) -> tuple[int, int] | None:
-    """Type and sequence number of the frame that starts with these bytes; None when its header is damaged."""
+def peek(head: memoryview) -> tuple[int, int, int] | None:
+    """Type, sequence number and whole length of the frame that starts here; None when its header is damaged."""
     if len(head) < HEADER_BYTES:
         return None
-    type_, _, _, _, seq, _, head_crc = HEADER.unpack(head[:HEADER_BYTES])
-    return (type_, seq) if crc32(head[: HEADER_BYTES - 4]) == head_crc else None
+    type_, _, meta_length, length, seq, _, head_crc = HEADER.unpack(head[:HEADER_BYTES])
+    if crc32(head[: HEADER_BYTES - 4]) != head_crc:
+        return None
+    return type_, seq, HEADER_BYTES + meta_length + length
 
 
 def _fill(view: memoryview) -> Generator[memoryview, int, None]:

@@ -14,6 +14,7 @@ Meta = dict[int, Any]
 MAX_DEPTH = 4
 MAX_UINT = (1 << 63) - 1
 MAX_MESSAGE = 512
+CHAIN_BYTES = 32
 
 
 class Key(IntEnum):
@@ -51,6 +52,10 @@ def _bytes(value: object) -> bool:
     return type(value) is bytes
 
 
+def _chain(value: object) -> bool:
+    return type(value) is bytes and len(value) == CHAIN_BYTES
+
+
 def _uints(value: object) -> bool:
     return type(value) is list and len(value) > 0 and all(map(_uint, value))
 
@@ -80,8 +85,12 @@ REQUIRED: dict[str, Fields] = {
     "OPEN": {Key.VERSIONS: (_uint, "uint"), Key.DIGESTS: (_text, "text"), Key.KIND: (_text, "text")},
     "ENTRIES": {},
     "DATA": {},
-    "END": {Key.CHAIN: (_bytes, "bytes"), Key.SIZE: (_uint, "uint"), Key.COUNT: (_uint, "uint")},
-    "DONE": {Key.CHAIN: (_bytes, "bytes")},
+    "END": {
+        Key.CHAIN: (_chain, f"{CHAIN_BYTES} bytes"),
+        Key.SIZE: (_uint, "uint"),
+        Key.COUNT: (_uint, "uint"),
+    },
+    "DONE": {Key.CHAIN: (_chain, f"{CHAIN_BYTES} bytes")},
     "CREDIT": {Key.CREDIT: (_uint, "uint")},
     "RESET": {Key.CODE: (_uint, "uint"), Key.MESSAGE: (_text, "text")},
 }
@@ -163,9 +172,9 @@ _SIMPLE = {cbor.FALSE: False, cbor.TRUE: True, cbor.NULL: None}
 
 
 def _decode(data: bytes, at: int, depth: int) -> tuple[Any, int]:
-    if depth > MAX_DEPTH:
-        raise _bad(f"the meta of a frame is nested deeper than {MAX_DEPTH}")
     major, number, at = cbor.read_head(data, at)
+    if depth > MAX_DEPTH and major in (cbor.ARRAY, cbor.MAP):
+        raise _bad(f"the meta of a frame is nested deeper than {MAX_DEPTH}")
     if major == cbor.UINT:
         return number, at
     if major == cbor.NINT:
@@ -192,8 +201,8 @@ def _decode_map(data: bytes, at: int, depth: int, length: int) -> tuple[dict[Any
     mapping: dict[Any, Any] = {}
     for _ in range(length):
         key, at = _decode(data, at, depth + 1)
-        if type(key) not in (int, str):
-            raise _bad("a key in the meta of a frame is neither a number nor a text")
+        if not (_text(key) or (type(key) is int and key >= 0)):
+            raise _bad("a key in the meta of a frame is neither an unsigned number nor a text")
         if key in mapping:
             raise _bad(f"key {key!r} occurs twice in the meta of a frame")
         mapping[key], at = _decode(data, at, depth + 1)

@@ -228,7 +228,7 @@ def _below(root: Path, name: str) -> str:
         TransferError: NOT_FOUND, for everything else; the peer does not learn which.
     """
     missing = TransferError(Code.NOT_FOUND, f"no file is called {name!r} here")
-    if not name or "\0" in name or name.startswith("/"):
+    if not name or "\0" in name or name.startswith("/") or ".." in name.split("/"):
         raise missing
     try:
         path = (root / name).resolve(strict=True)

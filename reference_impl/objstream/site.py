@@ -14,7 +14,7 @@ from .errors import Code, TransferError
 from .frames import FrameType
 from .limits import Limits
 from .meta import Key
-from .session import DEADLINE, WINDOW, AnySession, Observer, Receiver, Sender
+from .session import DEADLINE, LOGGER, WINDOW, AnySession, Observer, Receiver, Sender
 from .streamers import ObjectAssembler, ObjectStreamer
 
 
@@ -37,6 +37,14 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     progress: Observer | None = None
     cancel: threading.Event | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.digests if name not in digests.ALGORITHMS]
+        if unknown or not self.digests:
+            available = ", ".join(digests.ALGORITHMS)
+            raise ValueError(f"digests {list(self.digests)}: choose from {available}, at least one")
+        if self.deadline <= 0 or self.window < 1:
+            raise ValueError(f"deadline {self.deadline} and window {self.window} must be above 0")
 
 
 @dataclass(frozen=True)
@@ -137,10 +145,13 @@ class Site(ABC):
             progress=options.progress,
         )
         session.ask(kind)
-        self._run({peer: session}, options)
-        if session.error is not None:
-            raise session.error
-        return session.result
+        self._complete({peer: session}, options)
+        try:
+            if session.error is not None:
+                raise session.error
+            return session.result
+        finally:
+            del session
 
     def push(
         self, targets: Iterable[str], streamer: ObjectStreamer, options: Options | None = None
@@ -169,8 +180,16 @@ class Site(ABC):
             )
             session.offer()
             sessions[peer] = session
-        self._run(sessions, options)
+        self._complete(sessions, options)
         return {peer: Outcome(peer, streamer.name, error=session.error) for peer, session in sessions.items()}
+
+    def _complete(self, sessions: Mapping[str, AnySession], options: Options) -> None:
+        """Run the sessions that have something to do; afterwards none is unfinished, whatever the engine did."""
+        running = {peer: session for peer, session in sessions.items() if not session.finished}
+        if running:
+            self._run(running, options)
+        for session in running.values():
+            session.fail(TransferError(Code.LOST, f"{session.name}: the site is closed"))
 
     @abstractmethod
     def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
@@ -214,8 +233,14 @@ class Site(ABC):
         """Tell the watchers of the end of a session that the peer started."""
         result = session.result if isinstance(session, Receiver) else None
         request = described(session, peer)
+        outcome = Outcome(peer, session.name, result, session.error)
+        if isinstance(session, Receiver):
+            session.result = None
         for watcher in self._watchers:
-            watcher(request, Outcome(peer, session.name, result, session.error))
+            try:
+                watcher(request, outcome)
+            except Exception:
+                LOGGER.exception("%s: a watcher failed", session.name)
 
     def _find(self, request: Request) -> ObjectStreamer:
         for provider in self._providers:

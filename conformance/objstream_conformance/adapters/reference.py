@@ -167,7 +167,9 @@ class ReferenceSite:
         return list(self._received)
 
     def served(self) -> list[tuple[str, str, Exception | None]]:
-        return list(self._served)
+        ended = list(self._served)
+        self._served.clear()
+        return ended
 
     def cancel(self) -> None:
         self._site.cancel()

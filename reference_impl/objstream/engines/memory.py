@@ -89,6 +89,12 @@ class MemoryNetwork:
                 else:
                     self._pass_time()
 
+    def leave(self, site: MemorySite) -> None:
+        """The site is gone: nothing reaches it any more, and its name is free."""
+        with self.turn:
+            if self._sites.get(site.name) is site:
+                del self._sites[site.name]
+
     def _step(self) -> bool:
         """Let each session send at most one frame; False when none has anything to do."""
         busy = False
@@ -101,7 +107,7 @@ class MemoryNetwork:
                 if frame:
                     self._send(site, key, live, frame)
             if site.closed and not site.live:
-                self._sites.pop(site.name, None)
+                self.leave(site)
         return busy
 
     def _send(self, site: MemorySite, key: Key, live: _Live, frame: Buffers) -> None:
@@ -163,6 +169,10 @@ class MemorySite(Site):
         started: dict[bytes, _Live] = {}
         with self._network.turn:
             for peer, session in sessions.items():
+                if self.closed or peer == self.name:
+                    what = "the site is closed" if self.closed else "a site does not ask itself"
+                    session.fail(TransferError(Code.REFUSED, f"{session.name}: {what}"))
+                    continue
                 connection = Connection(limits=options.limits, preface=False)
                 connection.start(session)
                 session_id = secrets.token_bytes(SESSION_ID_BYTES)
@@ -196,6 +206,8 @@ class MemorySite(Site):
             self.cancel()
             ids = {session_id for _, session_id in self.live}
         self._network.run(ids)
+        if not self.live:
+            self._network.leave(self)
 
     def next_frame(self, key: Key, live: _Live) -> Buffers | None:
         """What a session sends next, as `Session.output`; one that has ended and said so is removed."""
@@ -209,27 +221,34 @@ class MemorySite(Site):
             self._finished.add(key)
             if not live.ours and connection.session is not None:
                 self.report(connection.session, key[0])
+            connection.close()
         return frame
 
     def deliver(self, source: str, session_id: bytes, frame: Buffers) -> None:
         """A message from another site; one that belongs to no session and starts none is ignored."""
         key = source, session_id
-        live = self.live.get(key)
         seen = peek(frame[0])
+        live = self.live.get(key)
         if live is None:
-            if self.closed or seen not in _BEGINNINGS or key in self._finished:
+            if self.closed or seen is None or seen[:2] not in _BEGINNINGS or key in self._finished:
                 return
-            connection = Connection(limits=self.options.limits, preface=False, incoming=self.incoming)
-            live = self.live[key] = _Live(connection, ours=False)
-            if len(self.live) > self.options.limits.max_sessions:
-                connection.fail(TransferError(Code.BUSY))
-        connection = live.connection
-        if connection.finished or (seen is not None and seen[1] < connection.expected):
+            live = self._begin(key)
+        elif live.connection.finished or (seen is not None and seen[1] < live.connection.expected):
             return
+        connection = live.connection
+        if seen is not None and seen[2] != sum(map(len, frame)):
+            connection.fail(TransferError(Code.CORRUPT, "a message does not hold one whole frame"))
         _feed(connection, frame)
         session = connection.session
         if session is not None and session.waiting:
             self.answer(session, source)
+
+    def _begin(self, key: Key) -> _Live:
+        connection = Connection(limits=self.options.limits, preface=False, incoming=self.incoming)
+        live = self.live[key] = _Live(connection, ours=False)
+        if len(self.live) > self.options.limits.max_sessions:
+            connection.fail(TransferError(Code.BUSY))
+        return live
 
 
 class _Recent:
@@ -265,5 +284,3 @@ def _feed(connection: Connection, frame: Buffers) -> None:
             place[:count] = view[:count]
             connection.received(count)
             view = view[count:]
-    if not connection.closing and not connection.at_frame_end:
-        connection.fail(TransferError(Code.CORRUPT, "a message does not hold one whole frame"))

@@ -159,6 +159,7 @@ class SocketSite(Site):
             with self._lock:
                 self._lines.discard(line)
             connected.close()
+            connection.close()
 
     def _start(self, target: object, argument: socket.socket) -> None:
         def run() -> None:
@@ -190,7 +191,7 @@ class _Line:
         """Cancel what is going on if one of the events says so."""
         if any(stop.is_set() for stop in self._stops):
             self.connection.cancel()
-            self.connection.closing = True
+            self.connection.stop()
 
     def wake(self) -> None:
         """Make a blocked `receive` return, from another thread."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import DEADLINE, Buffers, Observer, Progress, Session
+from .base import DEADLINE, LOGGER, Buffers, Observer, Progress, Session
 from .connection import AnySession, Connection
 from .receiver import WINDOW, Receiver
 from .sender import Sender
@@ -11,6 +11,7 @@ from .tables import FINAL, RECEIVER, SENDER, Event, State
 __all__ = [
     "DEADLINE",
     "FINAL",
+    "LOGGER",
     "RECEIVER",
     "SENDER",
     "WINDOW",

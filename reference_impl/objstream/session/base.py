@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from ..frames import Frame, FrameType, FrameWriter
 from ..limits import Limits
 from ..meta import MAX_MESSAGE, Key, Meta
 from .tables import FINAL, Event, State, Table
+
+LOGGER = logging.getLogger("objstream")
 
 VERSION = 1
 VERSIONS = (VERSION,)
@@ -60,9 +63,10 @@ class Session:
         self._writer = FrameWriter()
         self._control: deque[tuple[FrameType, Meta]] = deque()
         self._idle_credits = 0
+        self._heard = False
         self._now = 0.0
         self._last_moved: float | None = None
-        self._last_sign = 0.0
+        self._last_sent = 0.0
         self._moved = True
 
     @property
@@ -81,6 +85,8 @@ class Session:
         if self.finished:
             return
         self._now = now
+        if self._last_moved is None:
+            self._last_sent = now
         if self._moved or self._last_moved is None:
             self._last_moved = now
             self._moved = False
@@ -111,7 +117,7 @@ class Session:
         """
         if not self._control:
             return None
-        return [memoryview(self._writer.encode(*self._control.popleft()))]
+        return self._frame_of(*self._control.popleft())
 
     def fail(self, error: TransferError, event: Event = Event.FAULT) -> None:
         """End the session with an error, tell the peer unless the peer is the one who said so, release everything."""
@@ -124,11 +130,11 @@ class Session:
                 f"{error.message}; the receiver may have the object all the same",
                 local=error.local,
             )
-        if event not in (Event.RECV_RESET, Event.EOF):
+        if event not in (Event.RECV_RESET, Event.EOF) and (self._heard or self._writer.seq):
             self._send(
                 FrameType.RESET, {Key.CODE: int(error.code), Key.MESSAGE: shorten(error.message, MAX_MESSAGE)}
             )
-        self.error = error
+        self.error = error.with_traceback(None)
         self._step(event)
         self.waiting = False
         self._release()
@@ -147,18 +153,28 @@ class Session:
 
     def _sign_of_life(self) -> Buffers:
         """A frame to be ignored, when the peer has heard nothing for a quarter of the deadline."""
-        if self._now - self._last_sign < self.deadline / 4:
+        if self.state is State.IDLE or self._now - self._last_sent < self.deadline / 4:
             return []
-        self._last_sign = self._now
+        self._last_sent = self._now
         return [memoryview(self._writer.keep_alive())]
 
     def check_name(self, name: str) -> None:
-        """Refuse a name that is longer than any honest one."""
-        if len(name.encode()) > self.limits.max_name:
+        """Refuse a name that is no text, or longer than any honest one."""
+        try:
+            length = len(name.encode())
+        except UnicodeEncodeError as problem:
+            raise TransferError(Code.UNSUPPORTED, "the name holds a lone surrogate") from problem
+        if length > self.limits.max_name:
             raise TransferError(Code.TOO_LARGE, f"the name is longer than {self.limits.max_name} bytes")
 
     def _send(self, type_: FrameType, meta: Meta) -> None:
         self._control.append((type_, meta))
+
+    def _frame_of(self, type_: FrameType, meta: Meta, data: memoryview | None = None) -> Buffers:
+        """A frame as it leaves."""
+        self._last_sent = self._now
+        head = memoryview(self._writer.encode(type_, meta, 0 if data is None else len(data)))
+        return [head] if data is None else [head, data]
 
     def _step(self, event: Event) -> None:
         following = self.table[self.state].get(event)
@@ -174,6 +190,7 @@ class Session:
                 Code.PROTOCOL, f"{self.name}: {frame.type.name} must not come in state {self.state.value}"
             )
         self.state = following
+        self._heard = True
         self.moved()
 
     def _on_reset(self, frame: Frame) -> None:
@@ -185,6 +202,14 @@ class Session:
         self.fail(
             TransferError(code, printable(shorten(message, MAX_MESSAGE)), from_peer=True), Event.RECV_RESET
         )
+
+    @contextmanager
+    def _last_call(self) -> Iterator[None]:
+        """Run the application's code when the outcome is settled: what it raises can only be logged."""
+        try:
+            yield
+        except Exception:
+            LOGGER.exception("%s: an error after the end of the transfer", self.name)
 
     @contextmanager
     def _application(self, code: Code) -> Iterator[None]:
@@ -201,9 +226,11 @@ class Session:
 
 
 def shorten(text: str, limit: int) -> str:
-    """The text cut to at most `limit` bytes of UTF-8."""
+    """The text cut to at most `limit` bytes of UTF-8, what UTF-8 cannot say replaced."""
     encoded = text.encode("utf-8", "replace")
-    return text if len(encoded) <= limit else encoded[: limit - 3].decode("utf-8", "ignore") + "..."
+    return (
+        encoded.decode() if len(encoded) <= limit else encoded[: limit - 3].decode("utf-8", "ignore") + "..."
+    )
 
 
 def printable(text: str) -> str:

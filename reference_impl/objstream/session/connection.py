@@ -27,19 +27,24 @@ class Connection:
 
     Attributes:
         session: the current session, or the last one.
-        closing: nothing more will be understood: send what `output` still gives, then close.
+        problem: what was wrong with bytes that belonged to no session.
     """
 
     def __init__(
         self, *, limits: Limits, preface: bool, incoming: Callable[[FrameType], AnySession] | None = None
     ) -> None:
         self.session: AnySession | None = None
-        self.closing = False
+        self._closing = False
         self.problem: TransferError | None = None
         self._limits = limits
         self._incoming = incoming
         self._reader = FrameReader(self, limits, preface=preface)
         self._outbox: deque[Buffers] = deque([[memoryview(PREFACE)]] if preface else [])
+
+    @property
+    def closing(self) -> bool:
+        """Nothing more will be understood: send what `output` still gives, then close."""
+        return self._closing or (self.session is not None and self.session.error is not None)
 
     def start(self, session: AnySession) -> None:
         """Make this the current session: it offers or asks."""
@@ -67,22 +72,29 @@ class Connection:
         """The next buffers to send, [] to be asked again, None when there is nothing until something else happens."""
         if self._outbox:
             return self._outbox.popleft()
-        output = self.session.output() if self.session is not None else None
-        if self.session is not None and self.session.error is not None:
-            self.closing = True
-        return output
+        return self.session.output() if self.session is not None else None
 
     def eof(self, detail: str = "") -> None:
         """The peer's bytes have ended; `detail` says why, where the engine knows."""
-        self.closing = True
+        self._closing = True
         if self.session is not None and not self.session.finished:
             self.session.eof(detail)
         elif self._reader.inside_frame:
             self.problem = TransferError(Code.LOST, "the connection ended inside a frame")
 
+    def close(self) -> None:
+        """Let go of everything, reference cycles included; nothing works afterwards."""
+        self._closing = True
+        self._reader.close()
+        self.session = None
+
     def tick(self, now: float) -> None:
         if self.session is not None:
             self.session.tick(now)
+
+    def stop(self) -> None:
+        """Take nothing more from the peer."""
+        self._closing = True
 
     def cancel(self) -> None:
         """Give the current session up, if there is one."""
@@ -91,7 +103,7 @@ class Connection:
 
     def fail(self, problem: TransferError) -> None:
         """Nothing that the peer still sends can be understood: end the session, tell the peer."""
-        self.closing = True
+        self._closing = True
         self.problem = problem
         if self.session is not None and not self.session.finished:
             self.session.fail(problem)
@@ -102,18 +114,13 @@ class Connection:
 
     @property
     def finished(self) -> bool:
-        """The current session has ended, or the conversation has before there was one."""
-        return self.closing if self.session is None else self.session.finished
+        """No session is going on: the last has ended, or none has begun."""
+        return self.session is None or self.session.finished
 
     @property
     def expires(self) -> float | None:
         """When the current session fails unless something moves."""
         return None if self.session is None else self.session.expires
-
-    @property
-    def at_frame_end(self) -> bool:
-        """No frame is half received."""
-        return not self._reader.inside_frame
 
     @property
     def expected(self) -> int:
@@ -152,9 +159,7 @@ class Connection:
 
     def _settle(self) -> None:
         assert self.session is not None
-        if self.session.error is not None:
-            self.closing = True
-        elif self.session.finished:
+        if self.session.finished:
             self._reader.new_session()
 
     def _flush(self) -> None:

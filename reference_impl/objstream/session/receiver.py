@@ -9,7 +9,7 @@ from ..digests import ALGORITHMS, NONE, Chain, Hasher
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
 from ..limits import MIB, Limits
-from ..meta import Key, Meta
+from ..meta import MAX_UINT, Key, Meta
 from ..streamers.base import Description, ObjectAssembler
 from .base import DEADLINE, SLOWEST, VERSIONS, Observer, Progress, Session
 from .tables import RECEIVER, Event
@@ -68,13 +68,17 @@ class Receiver(Session):
 
     def ask(self, kind: str) -> None:
         """Request the object of this name; `kind` is "container", "file" or an application kind."""
-        self._request(kind)
+        try:
+            self.check_name(self.name)
+            self._request(kind)
+        except TransferError as problem:
+            self.fail(problem)
 
     def accept(self, assembler: ObjectAssembler) -> None:
         """Take the offered object."""
         self.waiting = False
         self._assembler = assembler
-        if not assembler.accepts(self.offer[Key.KIND]):
+        if not self._takes(self.offer[Key.KIND]):
             self.fail(
                 TransferError(
                     Code.UNSUPPORTED, f"{self.name}: objects of kind {self.offer[Key.KIND]!r} are not taken"
@@ -111,7 +115,8 @@ class Receiver(Session):
             return memoryview(self._scratch)[: frame.length]
         self._fill()
         assert self._assembler is not None
-        return self._assembler.buffer()[:left]
+        with self._application(Code.STORE_FAILED):
+            return self._assembler.buffer()[:left]
 
     def landed(self, frame: Frame, view: memoryview) -> None:
         """That view is full. What ends a frame reaches the assembler only when the frame is verified."""
@@ -171,7 +176,7 @@ class Receiver(Session):
                 Key.DIGESTS: list(self._offered),
                 Key.NAME: self.name,
                 Key.KIND: kind,
-                Key.MAX_BYTES: self.limits.max_bytes,
+                Key.MAX_BYTES: min(self.limits.max_bytes, MAX_UINT),
                 Key.CREDIT: self._granted,
                 Key.MAX_FRAME: self.limits.max_frame,
             },
@@ -190,7 +195,7 @@ class Receiver(Session):
         meta = frame.meta
         kind = meta[Key.KIND]
         assert self._assembler is not None
-        expected = kind == self._asked if self.offer else self._assembler.accepts(kind)
+        expected = kind == self._asked if self.offer else self._takes(kind)
         for fits, what in (
             (meta[Key.VERSIONS] in VERSIONS, f"version {meta[Key.VERSIONS]}"),
             (meta[Key.DIGESTS] in self._offered, f"digest {meta[Key.DIGESTS]!r}"),
@@ -206,6 +211,11 @@ class Receiver(Session):
         )
         with self._application(Code.STORE_FAILED):
             self._assembler.begin(self._description, self.limits)
+
+    def _takes(self, kind: str) -> bool:
+        assert self._assembler is not None
+        with self._application(Code.STORE_FAILED):
+            return self._assembler.accepts(kind)
 
     def _check_size(self, size: int | None) -> None:
         if size is not None and size > self.limits.max_bytes:
@@ -228,7 +238,8 @@ class Receiver(Session):
                 Code.PROTOCOL, f"{self.name}: content up to byte {after}, credit ends at {self._granted}"
             )
         assert self._assembler is not None
-        room = self._assembler.room()
+        with self._application(Code.STORE_FAILED):
+            room = self._assembler.room()
         if frame.type is FrameType.ENTRIES and room:
             raise TransferError(
                 Code.PROTOCOL, f"{self.name}: ENTRIES while {room} bytes of a buffer are missing"
@@ -254,7 +265,8 @@ class Receiver(Session):
         self._receive(Event.RECV_END, frame)
         assembler, announced, meta = self._assembler, self._description, frame.meta
         assert assembler is not None
-        assembler.check_complete()
+        with self._application(Code.STORE_FAILED):
+            assembler.check_complete()
         for what, key, here, told in (
             ("bytes", Key.SIZE, self._bytes, announced.size),
             ("entries", Key.COUNT, assembler.count, announced.count),
@@ -280,4 +292,5 @@ class Receiver(Session):
         assembler, self._assembler = self._assembler, None
         self._scratch = bytearray()
         if assembler is not None:
-            assembler.discard()
+            with self._last_call():
+                assembler.discard()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .. import digests
+from .. import meta as metas
 from ..digests import ALGORITHMS, NONE, Chain, Hasher, NoDigest, choose
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
@@ -15,6 +16,9 @@ from ..streamers.base import Description, ObjectStreamer
 from ..values import Piece
 from .base import DEADLINE, VERSION, VERSIONS, Buffers, Observer, Progress, Session
 from .tables import SENDER, Event, State
+
+MAX_ATTRIBUTES = 2048
+"""Bytes of attributes in CBOR, so that they fit into the meta that any receiver accepts."""
 
 
 class Sender(Session):
@@ -67,6 +71,11 @@ class Sender(Session):
     def offer(self) -> None:
         """Ask the peer to take the object (push)."""
         assert self._streamer is not None
+        try:
+            self.check_name(self.name)
+        except TransferError as problem:
+            self.fail(problem)
+            return
         self._prepare(self._streamer.chunk)
 
     def open(self, streamer: ObjectStreamer) -> None:
@@ -127,6 +136,7 @@ class Sender(Session):
         if offered.repeatable and self._surveyed[:2] != (self._digest, chunk):
             self._prepare(chunk)
         else:
+            self._chunk = chunk
             self._open()
 
     def _prepare(self, chunk: int) -> None:
@@ -137,6 +147,7 @@ class Sender(Session):
         try:
             with self._application(Code.SOURCE_FAILED):
                 self._description = streamer.describe()
+                _check_attributes(self._description)
                 if streamer.repeatable:
                     self._survey = self._read_through(streamer)
             if self._survey is None:
@@ -179,7 +190,8 @@ class Sender(Session):
             )
         self._chain = Chain(self._description.kind)
         self._witness = Chain(self._description.kind)
-        self._pieces = self._streamer.pieces(self._chunk)
+        with self._application(Code.SOURCE_FAILED):
+            self._pieces = self._streamer.pieces(self._chunk)
         self._step(Event.SEND_OPEN)
         self._send(
             FrameType.OPEN,
@@ -235,7 +247,7 @@ class Sender(Session):
         self.moved()
         self._report()
         meta: Meta = {Key.DIGEST: digest} if digest else {}
-        return [memoryview(self._writer.encode(type_, meta, len(part))), part]
+        return self._frame_of(type_, meta, part)
 
     def _testify(self, piece: Piece, part: memoryview, digest: bytes) -> None:
         """Add to the witness what is really sent of a piece: read after the digest on the wire was made."""
@@ -262,7 +274,7 @@ class Sender(Session):
         end: Meta = {Key.CHAIN: self._chain.value, Key.SIZE: self._bytes, Key.COUNT: streamer.count}
         self._step(Event.SEND_END)
         self.moved()
-        return [memoryview(self._writer.encode(FrameType.END, end))]
+        return self._frame_of(FrameType.END, end)
 
     def _identifier(self, piece: Piece) -> str:
         """What pieces are recognised by: in a session without digests only skeletons are, which costs little."""
@@ -283,13 +295,26 @@ class Sender(Session):
         self._pieces = iter(())
         self._piece = None
         if streamer is not None:
-            streamer.close()
+            with self._last_call():
+                streamer.close()
 
 
 def _hash(algorithm: str, view: memoryview) -> bytes:
     hasher = ALGORITHMS[algorithm]()
     hasher.update(view)
     return hasher.digest()
+
+
+def _check_attributes(description: Description) -> None:
+    """Raises TransferError for attributes that are not plain, or too large for a frame."""
+    try:
+        length = len(metas.encode(dict(description.attributes)))  # type: ignore[arg-type]
+    except (TypeError, UnicodeEncodeError) as problem:
+        raise TransferError(Code.UNSUPPORTED, f"the attributes are no plain values: {problem}") from problem
+    if length > MAX_ATTRIBUTES:
+        raise TransferError(
+            Code.TOO_LARGE, f"{length} bytes of attributes, at most {MAX_ATTRIBUTES} are carried"
+        )
 
 
 def _announcement(description: Description) -> Meta:

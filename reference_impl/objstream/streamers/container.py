@@ -158,22 +158,23 @@ class ContainerAssembler(ObjectAssembler):
             self._items.append(value)
 
     def result(self) -> object:
+        items, self._items, self._decoder = self._items, None, None
         if not self._keep:
             return None
         if isinstance(self._into, dict):
-            if self._items.keys() != self._into.keys():
-                missing = next(iter(self._into.keys() - self._items.keys()), None)
-                raise TransferError(Code.MISMATCH, f"the destination's entry {missing!r} was not sent")
-            self._into.update(self._items)
+            missing = self._into.keys() - items.keys()
+            if missing:
+                raise TransferError(
+                    Code.MISMATCH, f"the destination's entry {next(iter(missing))!r} was not sent"
+                )
+            self._into.update(items)
             return self._into
         if isinstance(self._into, list):
-            self._into[:] = self._items
+            self._into[:] = items
             return self._into
         if self._kind == "tuple":
-            return tuple(self._items)
-        if self._kind == "frozenset":
-            return frozenset(self._items)
-        return self._items
+            return tuple(items)
+        return frozenset(items) if self._kind == "frozenset" else items
 
     def discard(self) -> None:
         self._items = None

@@ -131,7 +131,7 @@ class FileAssembler(ObjectAssembler):
                 local=str(directory),
             )
         self._limit = limits.max_bytes if description.size is None else description.size
-        temporary = directory / f".{self.path.name[:200]}.{secrets.token_hex(6)}.part"
+        temporary = directory / f".{secrets.token_hex(8)}.part"
         self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._temporary = temporary
         self._scratch = memoryview(bytearray(max(1, min(self._chunk, self._limit))))

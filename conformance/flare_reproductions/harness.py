@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from nvflare.apis.client import Client
 from nvflare.apis.event_type import EventType
@@ -74,7 +74,7 @@ class Site:
         agent = CommandAgent(SimpleNamespace(cell=self.cell))
         agent.engine = self.engine
         agent.register_cell_cb()
-        self.sources, self.directory = (Path(tempfile.mkdtemp(prefix="reproduction-")) for _ in range(2))
+        self.sources, self.directory = (Path(tempfile.mkdtemp()) for _ in range(2))
         self.containers = ContainerRetriever()
         self.files = FileRetriever(str(self.sources), dest_dir=str(self.directory))
         for retriever in (self.containers, self.files):
@@ -203,10 +203,16 @@ def main() -> None:
 
 
 def _in_a_process_of_its_own(name: str) -> int:
-    child = os.fork()
-    if child:
+    with tempfile.TemporaryDirectory(prefix="reproduction-") as directory:
+        child = os.fork()
+        if not child:
+            _reproduce(name, directory)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _reproduce(name: str, directory: str) -> NoReturn:
     observed = None
+    tempfile.tempdir = directory
     try:
         observed = _reproductions[name]()
         verdict = f"NOT REPRODUCED {name}" if observed is None else f"REPRODUCED {name}: {observed}"

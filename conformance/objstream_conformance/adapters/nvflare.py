@@ -17,7 +17,6 @@ import shutil
 import sys
 import tempfile
 import threading
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,15 +49,27 @@ SETTLE = 0.25
 
 
 class Federation:
-    """The job on one network: its sites, past ones included, the cells of those that are open, and the
-    threads that stream, with who asked for what."""
+    """The job on one network. A site that has been closed stays a member."""
 
     def __init__(self) -> None:
         self.members: set[str] = set()
         self.cells: dict[str, Cell] = {}
-        self.streams: weakref.WeakKeyDictionary[threading.Thread, tuple[str, str]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._streams: dict[threading.Thread, tuple[str, str, str]] = {}
+
+    def stream_begins(self, owner: str, requester: str, name: str) -> None:
+        """Remember that this thread streams an object, and forget those that have ended."""
+        for thread in list(self._streams):
+            if not thread.is_alive():
+                self._streams.pop(thread, None)
+        self._streams[threading.current_thread()] = owner, requester, name
+
+    def wait_for_streams(
+        self, seconds: float, *, owner: str = "", requester: str = "", name: str = ""
+    ) -> None:
+        """Wait for the streams of an owner, or for those that answer a requester's retrieval."""
+        for thread, (theirs, whose, what) in list(self._streams.items()):
+            if theirs == owner or (whose, what) == (requester, name):
+                thread.join(seconds)
 
 
 class NVFlareAdapter:
@@ -111,7 +122,7 @@ class _Engine(ClientRunManager):  # type: ignore[misc]
 
 
 class NVFlareSite:
-    """One client job. Its files for others are links in a directory of its own, FLARE's `source_dir`."""
+    """One client job. Its files for others are links in a directory beside its own, FLARE's `source_dir`."""
 
     def __init__(
         self,
@@ -126,11 +137,10 @@ class NVFlareSite:
         self._federation = federation
         self._closed = closed
         self._chunk_size = chunk_size
-        self._private = Path(tempfile.mkdtemp(prefix="objstream-nvflare-"))
+        self._private = Path(tempfile.mkdtemp(prefix="nvflare-", dir=directory.parent))
         self._sources = self._private / "sources"
         self._sources.mkdir()
         self._received: list[object] = []
-        self._streams: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._originals: dict[Path, Path] = {}
 
         agent = CommandAgent(None)
@@ -213,8 +223,7 @@ class NVFlareSite:
         self._federation.cells.pop(self._engine.cell.fqcn, None)
         self._closed()
         self._engine.shutdown_streamer()
-        for stream in list(self._streams):
-            stream.join(LINGER)
+        self._federation.wait_for_streams(LINGER, owner=self._name)
         shutil.rmtree(self._private, ignore_errors=True)
 
     def _follow(self, retriever: ObjectRetriever) -> None:
@@ -231,18 +240,15 @@ class NVFlareSite:
 
         def followed(request: dict[str, Any], context: FLContext, data: object) -> None:
             requester = context.get_peer_context().get_identity_name()
-            thread = threading.current_thread()
-            self._streams.add(thread)
-            self._federation.streams[thread] = requester, request.get("name") or request.get("file_name", "")
+            name = request.get("name") or request.get("file_name", "")
+            self._federation.stream_begins(self._name, requester, name)
             self._engine.cell.wait_until_answered(request, LINGER)
             stream(request, context, data)
 
         retriever._do_stream, retriever.validate_request = followed, validated
 
     def _result(self, name: str, rc: str, result: object) -> object:
-        for thread, asked in list(self._federation.streams.items()):
-            if asked == (self._name, name):
-                thread.join(SETTLE)
+        self._federation.wait_for_streams(SETTLE, requester=self._name, name=name)
         error = _error(rc)
         if error:
             raise error

@@ -122,7 +122,7 @@ class _Engine(ClientRunManager):  # type: ignore[misc]
 
 
 class NVFlareSite:
-    """One client job. Its files for others are links in a directory beside its own, FLARE's `source_dir`."""
+    """One client job. Its files for others are links in a temporary directory, FLARE's `source_dir`."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class NVFlareSite:
         self._federation = federation
         self._closed = closed
         self._chunk_size = chunk_size
-        self._private = Path(tempfile.mkdtemp(prefix="nvflare-", dir=directory.parent))
+        self._private = Path(tempfile.mkdtemp(prefix="objstream-nvflare-"))
         self._sources = self._private / "sources"
         self._sources.mkdir()
         self._received: list[object] = []

@@ -64,10 +64,10 @@ def receive(pipe: Connection, setup: Setup, address: str, port: int) -> None:
         pipe.send(sum(map(len, views)))
         while True:
             task = pipe.recv()
-            options = Options(digests=[task.digest], window=setup.window)
             if task.what == "raw":
                 pipe.send(_take_raw(port, views))
                 continue
+            options = Options(digests=[task.digest], window=setup.window)
             name = "small" if task.what == "small" else "state"
             into = destination if task.what == "into" else None
             began = time.perf_counter()

@@ -45,6 +45,10 @@ COMMANDS = {
 }
 
 
+class _MissingError(click.ClickException):
+    exit_code = 2
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -56,8 +60,9 @@ class _Commands(click.Group):
         try:
             found = getattr(importlib.import_module(command.module), command.attribute)
         except ImportError as problem:
-            missing = f"objstream {cmd_name} needs {problem.name}: install objstream[{command.extra}]"
-            raise click.UsageError(missing) from problem
+            raise _MissingError(
+                f"{cmd_name} needs {problem.name}: install objstream[{command.extra}]"
+            ) from problem
         assert isinstance(found, click.Command)
         return found
 

@@ -9,6 +9,7 @@ from . import cbor
 from .errors import Code, TransferError
 from .values import arrays
 from .values.buffers import MemorySink, Sink, Source
+from .values.pages import prefer_huge_pages
 from .values.paths import class_name
 
 _TORCH_NAMES = {
@@ -152,10 +153,12 @@ def tensor_sink(kind: str, name: str, shape: list[int], requires_grad: object, d
 
 def _new(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
     try:
-        return torch.empty(shape, dtype=dtype, device="cpu")
+        tensor = torch.empty(shape, dtype=dtype, device="cpu")
     except RuntimeError as error:
         message = f"torch cannot make a tensor of shape {tuple(shape)}"
         raise TransferError(Code.TOO_LARGE, message, local=str(error).partition("\n")[0]) from None
+    prefer_huge_pages(tensor.data_ptr(), tensor.nbytes)
+    return tensor
 
 
 def _fitting(destination: object, shape: list[int], dtype: torch.dtype) -> torch.Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
+import numpy as np
 from harness import Send, federation, main, reproduction, soon
 from nvflare.apis.shareable import Shareable
 from nvflare.fuel.f3.message import Message
@@ -25,6 +27,44 @@ def nested_keys_of_any_type() -> str | None:
     sent = [{None: 1, True: 2, 7: 3, 1.5: 4, b"x": 5, (1, 2): 6}]
     a.push(sent, "b")
     return None if b.received == [("OK", sent)] else f"arrived: {b.received}"
+
+
+@reproduction
+def float_bits() -> str | None:
+    a, b = federation("a", "b")
+    sent = [bytes.fromhex(bits) for bits in ("7ff8000000000123", "7ff0000000000123", "8000000000000000")]
+    a.push([struct.unpack(">d", each)[0] for each in sent], "b")
+    arrived = [struct.pack(">d", each) for each in b.received[0][1]]
+    return None if arrived == sent else f"arrived: {[each.hex() for each in arrived]}"
+
+
+@reproduction
+def array_layouts() -> str | None:
+    a, b = federation("a", "b")
+    sent = [
+        np.arange(3, dtype=">f4"),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(10)[::-2],
+        np.array(5),
+        np.zeros((0, 3)),
+        np.array([1j]),
+        np.arange(3, dtype=np.float16),
+    ]
+    a.push(sent, "b")
+    rc, arrived = b.received[0]
+    pairs = zip(sent, arrived or [], strict=True)
+    same = rc == "OK" and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in pairs)
+    return None if same else f"arrived: {arrived}"
+
+
+@reproduction
+def owner_and_requester_share_the_object() -> str | None:
+    a, b = federation("a", "b")
+    array = np.zeros(3)
+    a.containers.add_container("c", [array])
+    _, (arrived,) = b.pull(a, "c")
+    array += 1
+    return f"arrived: {arrived}" if arrived.any() else None
 
 
 @reproduction

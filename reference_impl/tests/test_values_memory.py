@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,17 @@ from objstream.values.buffers import WINDOW
 CHUNK = 1 << 18
 MiB = 1 << 20
 SIZE = 8 * MiB
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Without the hook of a debugger or coverage tool: CPython 3.11 appends to no text in place while one is set."""
+    trace = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
 
 
 def text(count: int) -> str:
@@ -96,7 +109,8 @@ def test_a_receiver_needs_no_more_than_a_chunk(name: str) -> None:
     gc.collect()
     tracemalloc.start()
     try:
-        result = receive(parts)
+        with untraced():
+            result = receive(parts)
         kept, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -114,11 +128,12 @@ def test_a_view_that_is_kept_costs_no_copy() -> None:
         try:
             decoder = Decoder(out.append, limits=Limits())
             decoder.feed(cbor.extension(name, 1) + cbor.integer(SIZE))
-            while decoder.remaining:
-                window = decoder.buffer()
-                assert window is not None
-                kept.append(window[:])
-                decoder.filled(len(window))
+            with untraced():
+                while decoder.remaining:
+                    window = decoder.buffer()
+                    assert window is not None
+                    kept.append(window[:])
+                    decoder.filled(len(window))
             assert tracemalloc.get_traced_memory()[1] < SIZE + 5 * WINDOW
         finally:
             tracemalloc.stop()

@@ -32,7 +32,10 @@ class Cancelling(Protocol):
 
 
 class Accounting(Protocol):
-    """Capability `owner-verdict`: peer, name and verdict (None: delivered) of each retrieval that ended."""
+    """Capability `owner-verdict`: peer, name and verdict of each retrieval that has ended since the last call.
+
+    The verdict is None when the retrieval was delivered.
+    """
 
     def served(self) -> list[tuple[str, str, Exception | None]]: ...
 

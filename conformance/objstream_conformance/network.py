@@ -204,7 +204,9 @@ class Network:
         for armed in hits:
             if armed.action is not None:
                 armed.action(record)
-        time.sleep(sum(fault.seconds for fault in faults if fault.kind == "delay"))
+        pause = sum(fault.seconds for fault in faults if fault.kind == "delay")
+        if pause:
+            time.sleep(pause)
         if any(fault.kind == "cut" for fault in faults):
             raise Cut(f"the link from {source} to {target} was cut")
         return arriving

@@ -81,6 +81,7 @@ def _requirement(result: RequirementResult) -> dict[str, object]:
         "expected": case.expected if case else "",
         "observed": result.reason or (case.observed if case else ""),
         "check": case.check if case else "",
+        "seconds": round(case.seconds, 3) if case else 0.0,
         "evidence": dict(case.evidence) if case else {},
     }
 

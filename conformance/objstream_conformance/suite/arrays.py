@@ -26,7 +26,7 @@ def patterns(t: Case, dtype: str, count: int) -> Any:
 def arrays(t: Case) -> None:
     """Arrays of every dtype with random bits, small and of several hundred KiB, arrive bit for bit."""
     for count in (6, 70_000):
-        t.carries({dtype: patterns(t, dtype, count).reshape(2, -1) for dtype in DTYPES}, timeout=6.0)
+        t.carries({dtype: patterns(t, dtype, count).reshape(2, -1) for dtype in DTYPES}, timeout=3.0)
 
 
 @requirement("OSP-VAL-024", needs=["container", "numpy"])
@@ -47,7 +47,7 @@ def layouts(t: Case) -> None:
         "unaligned": unaligned,
         "big-endian strided": base.astype(">f4")[::2].T,
     }
-    t.carries(container, timeout=6.0, check="convert to C order and little-endian, at most a chunk at a time")
+    t.carries(container, timeout=3.0, check="convert to C order and little-endian, at most a chunk at a time")
 
 
 @requirement("OSP-VAL-025", needs=["container", "numpy"])
@@ -131,7 +131,7 @@ def tensors(t: Case) -> None:
     ]
     for columns in (3, 30_000):
         container = {name: _bits(t, getattr(torch, name), 2, columns) for name in names}
-        t.carries(container, timeout=6.0)
+        t.carries(container, timeout=3.0)
 
 
 @requirement("OSP-VAL-030", needs=["container", "tensors"])
@@ -143,7 +143,7 @@ def short_floats(t: Case) -> None:
     container = {"bfloat16": every.view(torch.bfloat16), "large": _bits(t, torch.bfloat16, 1000, 300)}
     for name in ("float8_e4m3fn", "float8_e5m2"):
         container[name] = torch.arange(256, dtype=torch.int32).to(torch.uint8).view(getattr(torch, name))
-    t.carries(container, timeout=6.0)
+    t.carries(container, timeout=3.0)
 
 
 @requirement("OSP-VAL-031", needs=["container", "tensors"])
@@ -163,7 +163,7 @@ def tensor_layouts(t: Case) -> None:
             "negative": numbers.conj().imag,
             "channels last": base.reshape(2, 5, 60, 100).contiguous(memory_format=torch.channels_last),
         },
-        timeout=6.0,
+        timeout=3.0,
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
+from ..outcomes import Violation
 from ..sites import PATIENCE
 
 MIB = 1 << 20
@@ -59,8 +60,15 @@ def settle() -> int:
 
 @contextmanager
 def traced(t: Case) -> Iterator[int]:
-    """Trace memory, except that of the network's log; given is what is held at the beginning."""
+    """Trace memory, except that of the network's log; given is what is held at the beginning.
+
+    The cyclic collector is kept busy meanwhile, so that what it has not got round to is not counted.
+    """
+    thresholds = gc.get_threshold()
     t.network.quiet = True
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(400, 1, 1)
     tracemalloc.start()
     try:
         base = settle()
@@ -68,6 +76,8 @@ def traced(t: Case) -> Iterator[int]:
         yield base
     finally:
         tracemalloc.stop()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
         t.network.quiet = False
 
 
@@ -118,9 +128,21 @@ def _slope(t: Case, make: Callable[[Case, int], Move], few: int, many: int) -> t
     return found[0], found[1]
 
 
-def _bounded(t: Case, who: str, small: int, large: int, allowed: int, slack: int = SLACK) -> None:
-    t.expect(
-        large - small <= allowed + slack,
+Make = Callable[[Case, int], Move]
+
+
+def bounded(
+    t: Case, who: str, make: Make, sizes: tuple[int, int], allowed: int, slack: int = SLACK, tries: int = 2
+) -> None:
+    """The extra peak of the sender or the receiver grows by so many bytes at most.
+
+    The interpreter has tables that grow by a megabyte once in a while; what happens twice is not that.
+    """
+    for _ in range(tries):
+        small, large = (getattr(peaks, who) for peaks in _slope(t, make, *sizes))
+        if large - small <= allowed + slack:
+            return
+    raise Violation(
         f"the extra peak memory of the {who} to grow by {(allowed + slack) / MIB:.2f} MiB at most",
         f"it grew from {small / MIB:.2f} to {large / MIB:.2f} MiB",
         CHECK,
@@ -154,57 +176,49 @@ def file(t: Case, mebibytes: int) -> Move:
 @requirement("OSP-MEM-001", needs=["container", "memory", "numpy"])
 def sender_is_bounded_by_the_entry(t: Case) -> None:
     """Containers of 4 and of 16 arrays of 1 MiB: the sender's extra peak grows by one entry at most."""
-    small, large = _slope(t, entries, 4, 16)
-    _bounded(t, "sender", small.sender, large.sender, MIB)
+    bounded(t, "sender", entries, (4, 16), MIB)
 
 
 @requirement("OSP-MEM-002", needs=["container", "memory", "numpy"])
 def receiver_is_bounded_by_the_entry(t: Case) -> None:
     """Containers of 4 and of 16 arrays of 1 MiB: the receiver's extra peak grows by one entry at most."""
-    small, large = _slope(t, entries, 4, 16)
-    _bounded(t, "receiver", small.receiver, large.receiver, MIB)
+    bounded(t, "receiver", entries, (4, 16), MIB)
 
 
 @requirement("OSP-MEM-003", needs=["container", "memory", "numpy", "wire"])
 def sender_is_bounded_by_the_chunk(t: Case) -> None:
     """Arrays of 4 and of 16 MiB: the sender's extra peak does not grow."""
-    small, large = _slope(t, one_entry, 4, 16)
-    _bounded(t, "sender", small.sender, large.sender, 0)
+    bounded(t, "sender", one_entry, (4, 16), 0)
 
 
 @requirement("OSP-MEM-004", needs=["container", "memory", "numpy", "wire"])
 def receiver_is_bounded_by_the_chunk(t: Case) -> None:
     """Arrays of 4 and of 16 MiB: the receiver's extra peak over the object does not grow."""
-    small, large = _slope(t, one_entry, 4, 16)
-    _bounded(t, "receiver", small.receiver, large.receiver, 0)
+    bounded(t, "receiver", one_entry, (4, 16), 0)
 
 
 @requirement("OSP-MEM-005", needs=["file", "memory"])
 def file_sender_is_bounded(t: Case) -> None:
     """Files of 4 and of 16 MiB: the sender's extra peak does not grow."""
-    small, large = _slope(t, file, 4, 16)
-    _bounded(t, "sender", small.sender, large.sender, 0)
+    bounded(t, "sender", file, (4, 16), 0)
 
 
 @requirement("OSP-MEM-006", needs=["file", "memory"])
 def file_receiver_is_bounded(t: Case) -> None:
     """Files of 4 and of 16 MiB: the receiver's extra peak does not grow."""
-    small, large = _slope(t, file, 4, 16)
-    _bounded(t, "receiver", small.receiver, large.receiver, 0)
+    bounded(t, "receiver", file, (4, 16), 0)
 
 
 @requirement("OSP-MEM-007", needs=["container", "memory"])
 def entries_cost_the_sender_nothing(t: Case) -> None:
-    """Containers of 400 and of 2000 integers: the sender's extra peak grows by 64 bytes for each at most."""
-    small, large = _slope(t, small_entries, 400, 2000)
-    _bounded(t, "sender", small.sender, large.sender, 64 * 1600, SMALL_SLACK)
+    """Containers of 400 and of 1200 integers: the sender's extra peak grows by 64 bytes for each at most."""
+    bounded(t, "sender", small_entries, (400, 1200), 64 * 800, SMALL_SLACK)
 
 
 @requirement("OSP-MEM-008", needs=["container", "memory"])
 def entries_cost_the_receiver_nothing(t: Case) -> None:
-    """Containers of 400 and of 2000 integers: the receiver's extra peak grows by 64 bytes for each at most."""
-    small, large = _slope(t, small_entries, 400, 2000)
-    _bounded(t, "receiver", small.receiver, large.receiver, 64 * 1600, SMALL_SLACK)
+    """Containers of 400 and of 1200 integers: the receiver's extra peak grows by 64 bytes for each at most."""
+    bounded(t, "receiver", small_entries, (400, 1200), 64 * 800, SMALL_SLACK)
 
 
 @requirement("OSP-MEM-009", needs=["memory"])
@@ -230,12 +244,11 @@ def bound_without_collector(t: Case) -> None:
     gc.disable()
     collect, gc.collect = gc.collect, lambda generation=2: 0
     try:
-        small, large = _slope(t, entries, 4, 16)
+        bounded(t, "sender", entries, (4, 16), MIB)
+        bounded(t, "receiver", entries, (4, 16), MIB)
     finally:
         gc.collect = collect
         gc.enable()
-    _bounded(t, "sender", small.sender, large.sender, MIB)
-    _bounded(t, "receiver", small.receiver, large.receiver, MIB)
 
 
 @requirement("OSP-MEM-011", needs=["container", "memory", "multi-target", "numpy"])
@@ -252,7 +265,11 @@ def fan_out(t: Case) -> None:
                 extra.append(tracemalloc.get_traced_memory()[1] - base - count * 8 * MIB)
             failed = [name for name, verdict in verdicts.items() if verdict is not None]
             t.expect(not failed, "every target to get the object", f"not {failed}")
-    _bounded(t, "sender to several targets", extra[0], extra[1], 3 * 4 * MIB)
+    t.expect(
+        extra[1] - extra[0] < 3 * 4 * MIB,
+        "three more targets to cost less than half an object each",
+        f"the extra peak grew from {extra[0] / MIB:.1f} to {extra[1] / MIB:.1f} MiB",
+    )
 
 
 @requirement("OSP-MEM-012", needs=["memory"])

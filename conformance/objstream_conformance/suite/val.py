@@ -104,21 +104,21 @@ def lone_surrogates(t: Case) -> None:
 @requirement("OSP-VAL-007", needs=["container"])
 def long_text(t: Case) -> None:
     """Texts of more than 1 MiB, with characters of 1 to 4 bytes at every alignment, arrive equal."""
-    t.carries([shift * "x" + "\U0001f600" * 300_000 for shift in range(4)] + ["é" * 600_001], timeout=6.0)
+    t.carries([shift * "x" + "\U0001f600" * 300_000 for shift in range(4)] + ["é" * 600_001], timeout=3.0)
 
 
 @requirement("OSP-VAL-008", needs=["container"])
 def bytes_(t: Case) -> None:
     """Bytes of 0 bytes to 3 MiB arrive as equal bytes, beside the text of the same characters."""
     sizes = (0, 1, 23, 24, 255, 256, 16_384, 16_385, 65_535, 65_536, 65_537, (1 << 20) + 1, 3 << 20)
-    t.carries([b"text", "text", *(t.random.randbytes(size) for size in sizes)], timeout=6.0)
+    t.carries([b"text", "text", *(t.random.randbytes(size) for size in sizes)], timeout=3.0)
 
 
 @requirement("OSP-VAL-009", needs=["container"])
 def bytearrays(t: Case) -> None:
     """Bytearrays of 0 bytes to 2 MiB arrive as bytearrays."""
     sizes = (0, 1, 255, 65_536, 65_537, 2 << 20)
-    t.carries([bytearray(t.random.randbytes(size)) for size in sizes], timeout=6.0)
+    t.carries([bytearray(t.random.randbytes(size)) for size in sizes], timeout=3.0)
 
 
 @requirement("OSP-VAL-010", needs=["container"])

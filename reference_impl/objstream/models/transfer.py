@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import Code, TransferError
@@ -115,8 +117,9 @@ class ModelAssembler(ContainerAssembler):
         container = super().result()
         if isinstance(self._writer, CheckpointWriter):
             self._writer.take(container)
-        self._writer.finish()
-        self._replacement.commit(sync=self._sync)
+        with _storing():
+            self._writer.finish()
+            self._replacement.commit(sync=self._sync)
         return self.path
 
     def discard(self) -> None:
@@ -131,4 +134,13 @@ class ModelAssembler(ContainerAssembler):
     def _add(self, value: object) -> None:
         assert self._writer is not None
         assert isinstance(value, tuple)
-        self._writer.add(*value)
+        with _storing():
+            self._writer.add(*value)
+
+
+@contextlib.contextmanager
+def _storing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise TransferError(Code.STORE_FAILED, "the file cannot be written", local=str(problem)) from problem

@@ -1,199 +1,32 @@
 """The schema: accepted by a CDDL tool, and neither wider nor narrower than chapters 4, 8 and 9.
 
 pycddl reads the schema and validates the meta of frames. It does not validate values: it takes any tag for an int, and
-cannot match arrays of several types. `Grammar` below does, for as much of CDDL as the schema uses.
+cannot match arrays of several types. The suite's own matcher does, for as much of CDDL as the schema uses.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 import cbor2
 import pycddl
 import pytest
 
+from objstream_conformance.cbor import read
 from objstream_conformance.registry import spec_path
+from objstream_conformance.schema import schema
 
 SCHEMA = spec_path().joinpath("osp.cddl").read_text("utf-8")
 CHAIN = bytes(32)
-
-
-class Node(NamedTuple):
-    """A CBOR item as it stands on the wire."""
-
-    major: int
-    value: Any
-    inner: Any = None
-
-
-def read(data: bytes, at: int = 0) -> tuple[Node, int]:
-    major, info = data[at] >> 5, data[at] & 31
-    size = {24: 1, 25: 2, 26: 4, 27: 8}.get(info, 0)
-    number = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else info
-    at += 1 + size
-    if major in (2, 3):
-        raw = data[at : at + number]
-        return Node(major, raw if major == 2 else raw.decode()), at + number
-    if major in (4, 5):
-        items = []
-        for _ in range(number * (major - 3)):
-            item, at = read(data, at)
-            items.append(item)
-        return Node(major, items if major == 4 else list(zip(items[::2], items[1::2], strict=True))), at
-    if major == 6:
-        inner, at = read(data, at)
-        return Node(major, number, inner), at
-    if major == 7:
-        return Node(7, number, info), at
-    return Node(major, -1 - number if major else number), at
-
-
-_TOKEN = re.compile(r'"[^"]*"|=>|\.\.|\.size|\.regexp|#6\.\d+|-?\d+|[A-Za-z][\w-]*|[\[\]{}()/,:=*+?]')
-
-
-class Grammar:
-    """The rules of a schema, and `match(rule, item)`."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens = _TOKEN.findall(re.sub(r";[^\n]*", "", text))
-        self.at = 0
-        self.rules: dict[str, Any] = {}
-        while self.at < len(self.tokens):
-            name = self.take()
-            assert self.take() == "=", name
-            assert name not in self.rules, name
-            self.rules[name] = self.choice()
-
-    def take(self) -> str:
-        self.at += 1
-        return self.tokens[self.at - 1]
-
-    def see(self, *expected: str) -> bool:
-        if self.tokens[self.at : self.at + 1] and self.tokens[self.at] in expected:
-            self.at += 1
-            return True
-        return False
-
-    def choice(self) -> Any:
-        alternatives = [self.type()]
-        while self.see("/"):
-            alternatives.append(self.type())
-        return ("choice", alternatives)
-
-    def type(self) -> Any:
-        token = self.take()
-        if token == "(":
-            inner = self.choice()
-            assert self.take() == ")"
-        elif token == "[":
-            inner = ("array", self.group("]"))
-        elif token == "{":
-            inner = ("map", self.group("}"))
-        elif token.startswith("#6."):
-            assert self.take() == "("
-            inner = ("tag", int(token[3:]), self.choice())
-            assert self.take() == ")"
-        elif token[0] == '"':
-            inner = ("text", token[1:-1])
-        elif re.fullmatch(r"-?\d+", token):
-            inner = ("range", int(token), int(self.take() if self.see("..") else token))
-        else:
-            inner = ("name", token)
-        if self.see(".size"):
-            return ("size", inner, self.type())
-        if self.see(".regexp"):
-            return ("regexp", inner, self.take()[1:-1])
-        return inner
-
-    def group(self, end: str) -> list[Any]:
-        """Members as (least, most, key, type); the key is None in arrays."""
-        members = []
-        while not self.see(end):
-            least, most = 1, 1
-            for sign, bounds in (("*", (0, 1 << 62)), ("+", (1, 1 << 62)), ("?", (0, 1))):
-                if self.see(sign):
-                    least, most = bounds
-            key, kind = None, self.choice()
-            if self.see("=>", ":"):
-                key, kind = kind, self.choice()
-            members.append((least, most, key if end == "}" else None, kind))
-            self.see(",")
-        return members
-
-    def match(self, kind: Any, item: Node) -> bool:
-        if isinstance(kind, str):
-            kind = ("name", kind)
-        return bool(getattr(self, f"_{kind[0]}")(item, *kind[1:]))
-
-    def _choice(self, item: Node, alternatives: list[Any]) -> bool:
-        return any(self.match(one, item) for one in alternatives)
-
-    def _name(self, item: Node, name: str) -> bool:
-        if name in self.rules:
-            return self.match(self.rules[name], item)
-        simple = {"null": (22,), "bool": (20, 21)}
-        if name in simple:
-            return item.major == 7 and item.inner < 24 and item.value in simple[name]
-        if name == "any":
-            return True
-        if name == "float64":
-            return item.major == 7 and item.inner == 27
-        return item.major in {"uint": (0,), "int": (0, 1), "bstr": (2,), "tstr": (3,)}[name]
-
-    def _text(self, item: Node, value: str) -> bool:
-        return item.major == 3 and item.value == value
-
-    def _range(self, item: Node, low: int, high: int) -> bool:
-        return item.major in (0, 1) and low <= item.value <= high
-
-    def _tag(self, item: Node, number: int, kind: Any) -> bool:
-        return item.major == 6 and item.value == number and self.match(kind, item.inner)
-
-    def _size(self, item: Node, kind: Any, size: Any) -> bool:
-        if not self.match(kind, item):
-            return False
-        length = len(item.value if item.major == 2 else item.value.encode())
-        return self.match(size, Node(0, length))
-
-    def _regexp(self, item: Node, kind: Any, pattern: str) -> bool:
-        return self.match(kind, item) and re.fullmatch(pattern, item.value) is not None
-
-    def _array(self, item: Node, members: list[Any]) -> bool:
-        if item.major != 4:
-            return False
-        rest = list(item.value)
-        for least, most, _, kind in members:
-            count = 0
-            while rest and count < most and self.match(kind, rest[0]):
-                rest.pop(0)
-                count += 1
-            if count < least:
-                return False
-        return not rest
-
-    def _map(self, item: Node, members: list[Any]) -> bool:
-        if item.major != 5:
-            return False
-        rest = list(item.value)
-        for least, most, key, kind in members:
-            named = [pair for pair in rest if self.match(key, pair[0])]
-            good = [pair for pair in named if self.match(kind, pair[1])]
-            if not least <= len(good) <= most or (most == 1 and good != named):
-                return False
-            rest = [pair for pair in rest if pair not in good]
-        return not rest
-
-
-GRAMMAR = Grammar(SCHEMA)
 
 
 def fits(rule: str, value: object) -> bool:
     data = value if isinstance(value, bytes) else cbor2.dumps(value)
     item, end = read(data)
     assert end == len(data)
-    return GRAMMAR.match(rule, item)
+    return schema().match(rule, item)
 
 
 def pycddl_accepts(rule: str, value: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from .arrays import arrays, large_arrays, numpy_scalars
 from .scalars import element_scalars, key_scalars, scalars
@@ -15,43 +16,29 @@ SMALL = 5
 """Entries of one container, at most; what goes wrong with many goes wrong with tiny chunks too."""
 
 
-def keys() -> SearchStrategy[Any]:
+@st.composite
+def keys(draw: DrawFn) -> Any:
     """Keys of a dict, of every kind that may be one, tuples and frozensets of them included."""
-    return st.recursive(
-        key_scalars(),
-        lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
-        max_leaves=4,
-    )
+    return draw(_keys())
 
 
-def elements() -> SearchStrategy[Any]:
+@st.composite
+def elements(draw: DrawFn) -> Any:
     """Elements of a set, of every kind that may be one."""
-    return st.recursive(
-        element_scalars() | numpy_scalars(),
-        lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
-        max_leaves=4,
-    )
+    return draw(_elements())
 
 
-def leaves(*, large: bool = True) -> SearchStrategy[Any]:
-    """Values without parts, arrays and tensors; with `large` some of more than ten kilobytes."""
-    small = st.one_of(scalars(), numpy_scalars(), arrays(), tensors())
-    return small | large_arrays() if large else small
+@st.composite
+def values(draw: DrawFn, *, large: bool = True) -> Any:
+    """Any value of the model, nested; with `large` some parts are longer than ten kilobytes."""
+    return draw(_values(large))
 
 
-def _containers(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
-    return st.one_of(
-        st.dictionaries(keys(), inner, max_size=SMALL),
-        st.lists(inner, max_size=SMALL),
-        st.lists(inner, max_size=SMALL).map(tuple),
-        st.sets(elements(), max_size=SMALL),
-        st.frozensets(elements(), max_size=SMALL),
-    )
-
-
-def values(*, large: bool = True) -> SearchStrategy[Any]:
-    """Any value of the model, nested."""
-    return st.recursive(leaves(large=large), lambda inner: _containers(inner) | shared(inner), max_leaves=8)
+@st.composite
+def containers(draw: DrawFn, *, large: bool = True) -> Any:
+    """Any container of the model, of any content: dict, list, tuple, set or frozenset."""
+    inner = _values(large)
+    return draw(_containers(inner) | shared(inner))
 
 
 def shared(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
@@ -63,6 +50,37 @@ def shared(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
     return inner.map(twice)
 
 
-def containers(*, large: bool = True) -> SearchStrategy[Any]:
-    """Any container of the model, of any content: dict, list, tuple, set or frozenset."""
-    return _containers(values(large=large)) | shared(values(large=large))
+@lru_cache
+def _keys() -> SearchStrategy[Any]:
+    return _hashable(key_scalars())
+
+
+@lru_cache
+def _elements() -> SearchStrategy[Any]:
+    return _hashable(element_scalars() | numpy_scalars())
+
+
+@lru_cache
+def _values(large: bool) -> SearchStrategy[Any]:
+    leaves = st.one_of(scalars(long=large), numpy_scalars(), arrays(), tensors())
+    if large:
+        leaves |= large_arrays()
+    return st.recursive(leaves, lambda inner: _containers(inner) | shared(inner), max_leaves=8)
+
+
+def _hashable(scalar: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    return st.recursive(
+        scalar,
+        lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
+        max_leaves=4,
+    )
+
+
+def _containers(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:
+    return st.one_of(
+        st.dictionaries(_keys(), inner, max_size=SMALL),
+        st.lists(inner, max_size=SMALL),
+        st.lists(inner, max_size=SMALL).map(tuple),
+        st.sets(_elements(), max_size=SMALL),
+        st.frozensets(_elements(), max_size=SMALL),
+    )

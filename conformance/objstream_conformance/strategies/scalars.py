@@ -136,6 +136,6 @@ def element_scalars(*, long: bool = False) -> SearchStrategy[object]:
     )
 
 
-def scalars() -> SearchStrategy[object]:
+def scalars(*, long: bool = True) -> SearchStrategy[object]:
     """Every value without parts but arrays and tensors."""
-    return st.one_of(element_scalars(long=True), decimals(), byte_strings().map(bytearray))
+    return st.one_of(element_scalars(long=long), decimals(), byte_strings(long=long).map(bytearray))

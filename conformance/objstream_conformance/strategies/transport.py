@@ -22,19 +22,23 @@ def files(draw: DrawFn, chunk: int = 1024, *, chunks: int = 3) -> bytes:
     return content(draw(patterns()), size)
 
 
-def chunk_sizes() -> SearchStrategy[int]:
-    """Sizes of a chunk in bytes, from one byte up to more than any small object has."""
-    return st.sampled_from([1, 2, 3, 7, 16, 64, 1000, 4096, 16_384, 1 << 20]) | st.integers(1, 5000)
+def chunk_sizes(least: int = 1) -> SearchStrategy[int]:
+    """Sizes of a chunk in bytes, up to more than any small object has."""
+    return _sizes(least, [1, 2, 3, 7, 16, 64, 1000, 4096, 16_384, 1 << 20])
 
 
-def windows() -> SearchStrategy[int]:
-    """Sizes of a window in bytes, from one byte up to more than any small object has."""
-    return st.sampled_from([1, 2, 5, 64, 1000, 1 << 24]) | st.integers(1, 5000)
+def windows(least: int = 1) -> SearchStrategy[int]:
+    """Sizes of a window in bytes, up to more than any small object has."""
+    return _sizes(least, [1, 2, 5, 64, 1000, 16_384, 1 << 24])
 
 
-def splits(longest: int = 64) -> SearchStrategy[list[int]]:
+def _sizes(least: int, usual: list[int]) -> SearchStrategy[int]:
+    return st.sampled_from([size for size in usual if size >= least]) | st.integers(least, least + 5000)
+
+
+def splits(longest: int = 64, least: int = 1) -> SearchStrategy[list[int]]:
     """Lengths of the portions in which bytes arrive, to be used over and over."""
-    return st.lists(st.integers(1, longest), min_size=1, max_size=6)
+    return st.lists(st.integers(least, longest), min_size=1, max_size=6)
 
 
 @st.composite

@@ -79,7 +79,7 @@ class Connection:
         self._closing = True
         if self.session is not None and not self.session.finished:
             self.session.eof(detail)
-        elif self._reader.inside_frame:
+        elif self._reader.inside_frame and self.problem is None:
             self.problem = TransferError(Code.LOST, "the connection ended inside a frame")
 
     def close(self) -> None:

@@ -58,17 +58,21 @@ _BLOCK: Shapes = {
 }
 
 
-def build(model: Mapping[str, tuple[int, ...]], *, torch: bool, sent: bool) -> dict[str, Any]:
+def build(model: Shapes, *, torch: bool, sent: bool) -> dict[str, Any]:
     """The arrays (with `torch`: tensors), each of its pages written to: numbered from 1 as they are sent, else zero."""
-    arrays = {
-        name: np.full(shape, number if sent else 0, "<f4")
-        for number, (name, shape) in enumerate(model.items(), 1)
-    }
-    if not torch:
-        return arrays
-    from torch import from_numpy
+    state = {name: new(shape, torch=torch) for name, shape in model.items()}
+    for number, array in enumerate(state.values(), 1):
+        array[...] = number if sent else 0
+    return state
 
-    return {name: from_numpy(array) for name, array in arrays.items()}
+
+def new(shape: tuple[int, ...], *, torch: bool) -> Any:
+    """An array or tensor in new memory, whose pages have not been written to."""
+    if not torch:
+        return np.empty(shape, "<f4")
+    from torch import empty, float32
+
+    return empty(shape, dtype=float32)
 
 
 def arrived(container: Mapping[str, Any]) -> bool:

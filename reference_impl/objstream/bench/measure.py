@@ -17,7 +17,7 @@ from typing import Any
 from ..limits import MIB
 from ..session import WINDOW
 from .layouts import SMALL_ENTRIES, shapes
-from .peers import Setup, Task, receive, send
+from .peers import INTO, NEW, RAW, RAW_NEW, SMALL, Setup, Task, receive, send
 
 _PACKAGES = ("objstream", "numpy", "torch", "blake3", "xxhash")
 
@@ -35,39 +35,42 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One way of transfer.
+class Report:
+    """What was found.
 
     Attributes:
-        seconds: of each round.
-        ratio: its speed over that of raw TCP in the same round, the median; None where raw TCP is no yardstick.
+        arrays, bytes: of the state dict.
+        seconds: of each measurement, by round.
     """
 
-    task: Task
-    seconds: list[float]
-    ratio: float | None
-
-    @property
-    def median(self) -> float:
-        return median(self.seconds)
-
-
-@dataclass(frozen=True)
-class Report:
     plan: Plan
     environment: dict[str, str]
     arrays: int
     bytes: int
-    rows: list[Row]
+    seconds: dict[Task, list[float]]
 
-    def row(self, what: str, digest: str = "") -> Row | None:
-        return next((row for row in self.rows if row.task == Task(what, digest)), None)
+    def median(self, task: Task) -> float:
+        """Seconds of the median round."""
+        return median(self.seconds[task])
 
-    def rate(self, row: Row) -> float:
+    def rate(self, task: Task) -> float:
         """Bytes per second of the median round."""
-        return self.bytes / row.median
+        return self.bytes / self.median(task)
+
+    def ratio(self, task: Task, yardstick: str) -> float:
+        """The speed over that of `yardstick` (RAW or RAW_NEW) in the same round, the median of it."""
+        pairs = zip(self.seconds[Task(yardstick)], self.seconds[task], strict=True)
+        return median(raw / own for raw, own in pairs)
 
     def as_json(self) -> dict[str, Any]:
+        def row(task: Task) -> dict[str, Any]:
+            figures = {"what": task.what, "digest": task.digest, "seconds": self.seconds[task]}
+            if task.what not in (INTO, NEW):
+                return figures
+            return figures | {
+                f"ratio to {yardstick}": self.ratio(task, yardstick) for yardstick in (RAW, RAW_NEW)
+            }
+
         return {
             "environment": self.environment,
             "layout": self.plan.layout,
@@ -76,10 +79,7 @@ class Report:
             "chunk": self.plan.chunk,
             "window": self.plan.window,
             "small_entries": SMALL_ENTRIES,
-            "rows": [
-                {"what": row.task.what, "digest": row.task.digest, "seconds": row.seconds, "ratio": row.ratio}
-                for row in self.rows
-            ],
+            "rows": list(map(row, self.seconds)),
         }
 
 
@@ -108,21 +108,14 @@ def run(plan: Plan, progress: Callable[[int, int], None] = lambda done, total: N
                     if number:
                         taken[task].append(seconds)
                     progress(number * len(tasks) + index, rounds * len(tasks))
-    raw = taken.get(Task("raw"))
-    rows = [Row(task, seconds, _ratio(task, seconds, raw)) for task, seconds in taken.items()]
-    return Report(plan, _environment(torch), len(setup.shapes), total, rows)
+    return Report(plan, _environment(), len(setup.shapes), total, taken)
 
 
 def _tasks(plan: Plan) -> list[Task]:
-    ways = ["small"] if plan.layout == "small" else ["fresh", "into", "small"]
-    tasks = [Task(what, digest) for digest in plan.digests for what in ways]
-    return tasks if plan.layout == "small" else [Task("raw"), *tasks]
-
-
-def _ratio(task: Task, seconds: list[float], raw: list[float] | None) -> float | None:
-    if raw is None or task.what == "small":
-        return None
-    return median(yardstick / own for yardstick, own in zip(raw, seconds, strict=True))
+    if plan.layout == "small":
+        return [Task(SMALL, digest) for digest in plan.digests]
+    ways = [Task(what, digest) for digest in plan.digests for what in (INTO, NEW, SMALL)]
+    return [Task(RAW), Task(RAW_NEW), *ways]
 
 
 @contextlib.contextmanager
@@ -153,7 +146,7 @@ def _answer(pipe: Connection) -> Any:
     return answer
 
 
-def _environment(torch: bool) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     found = {
         "cores": str(len(os.sched_getaffinity(0))),
         "machine": platform.machine(),

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from ..engines.socket import SocketSite
 from ..limits import MIB
 from ..retrievers import ContainerRetriever
 from ..site import Options
-from .layouts import SMALL_ENTRIES, Shapes, arrived, build
+from .layouts import SMALL_ENTRIES, Shapes, arrived, build, new
 
 PIECE = MIB
 HOST = "127.0.0.1"
@@ -36,10 +36,27 @@ class Setup:
 
 
 class Task(NamedTuple):
-    """One measurement: `what` is "raw", "fresh", "into" or "small"."""
+    """One measurement.
+
+    Attributes:
+        what: RAW, RAW_NEW, INTO, NEW or SMALL.
+        digest: with which one; "" over raw sockets.
+    """
 
     what: str
     digest: str = ""
+
+
+RAW = "raw"
+"""A plain socket, into arrays that have been written to."""
+RAW_NEW = "raw new"
+"""A plain socket, into new arrays."""
+INTO = "into"
+"""A retrieval into arrays that have been written to."""
+NEW = "new"
+"""A retrieval into new arrays."""
+SMALL = "small"
+"""A retrieval of a list of integers."""
 
 
 def send(pipe: Connection, setup: Setup) -> None:
@@ -48,9 +65,11 @@ def send(pipe: Connection, setup: Setup) -> None:
         state = build(setup.shapes, torch=setup.torch, sent=True)
         retriever = ContainerRetriever(site, chunk=setup.chunk)
         retriever.add_container("state", state)
-        retriever.add_container("small", list(range(SMALL_ENTRIES)))
+        retriever.add_container(SMALL, list(range(SMALL_ENTRIES)))
         with socket.create_server((HOST, 0)) as listener:
-            threading.Thread(target=_give_raw, args=(listener, _views(state)), daemon=True).start()
+            threading.Thread(
+                target=_give_raw, args=(listener, list(_views(state.values()))), daemon=True
+            ).start()
             pipe.send((site.address, listener.getsockname()[1]))
             pipe.recv()
 
@@ -60,20 +79,20 @@ def receive(pipe: Connection, setup: Setup, address: str, port: int) -> None:
     with _peer(pipe), SocketSite() as site:
         retriever = ContainerRetriever(site)
         destination = build(setup.shapes, torch=setup.torch, sent=False)
-        views = _views(destination)
+        views = list(_views(destination.values()))
         pipe.send(sum(map(len, views)))
         while True:
             task = pipe.recv()
-            if task.what == "raw":
-                pipe.send(_take_raw(port, views))
+            if task.what in (RAW, RAW_NEW):
+                pipe.send(_take_raw(port, views if task.what == RAW else _new_views(setup)))
                 continue
             options = Options(digests=[task.digest], window=setup.window)
-            name = "small" if task.what == "small" else "state"
-            into = destination if task.what == "into" else None
+            name = SMALL if task.what == SMALL else "state"
+            into = destination if task.what == INTO else None
             began = time.perf_counter()
             taken = retriever.retrieve_container(address, name, into=into, options=options)
             seconds = time.perf_counter() - began
-            if len(taken) != SMALL_ENTRIES if name == "small" else not arrived(taken):
+            if len(taken) != SMALL_ENTRIES if name == SMALL else not arrived(taken):
                 raise AssertionError(f"{task.what} over {task.digest} did not bring what was sent")
             del taken
             pipe.send(seconds)
@@ -91,11 +110,19 @@ def _peer(pipe: Connection) -> Iterator[None]:
         pipe.send(problem)
 
 
-def _views(state: dict[str, Any]) -> list[memoryview]:
-    return [np.asarray(array).data.cast("B") for array in state.values()]
+def _views(arrays: Iterable[Any]) -> Iterator[memoryview]:
+    return (np.asarray(array).data.cast("B") for array in arrays)
 
 
-def _pieces(views: list[memoryview]) -> Iterator[memoryview]:
+def _new_views(setup: Setup) -> Iterator[memoryview]:
+    """New arrays, each made when its bytes are about to come."""
+    kept = []
+    for shape in setup.shapes.values():
+        kept.append(new(shape, torch=setup.torch))
+        yield from _views(kept[-1:])
+
+
+def _pieces(views: Iterable[memoryview]) -> Iterator[memoryview]:
     for view in views:
         for start in range(0, len(view), PIECE):
             yield view[start : start + PIECE]
@@ -110,7 +137,7 @@ def _give_raw(listener: socket.socket, views: list[memoryview]) -> None:
                 connected.sendall(piece)
 
 
-def _take_raw(port: int, views: list[memoryview]) -> float:
+def _take_raw(port: int, views: Iterable[memoryview]) -> float:
     began = time.perf_counter()
     with socket.create_connection((HOST, port)) as connected:
         for piece in _pieces(views):

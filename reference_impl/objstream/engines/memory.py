@@ -1,8 +1,8 @@
 """Sites in one process: the embedded default, and the deterministic ground for tests.
 
 Frames travel as messages, each with the id of its session and the name of the site that really sent it. Whoever waits
-for a transfer does the work of all sites meanwhile; there are no threads of the engine's own. The clock is virtual: it
-jumps to the next deadline when nothing else can happen, so that a lost message costs no time.
+for a transfer does the work of both its ends; there are no threads of the engine's own. Each session has a clock
+of its own that jumps to the deadline when nothing else can happen to it, so that a lost message costs no time.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ class _Live:
     Attributes:
         ours: this site started it.
         carrier: the thread that is carrying a message of it; nobody else may send for it meanwhile.
+        now: the time on its clock, in seconds.
     """
 
     connection: Connection
     ours: bool
     cancel: threading.Event | None = None
     carrier: int = 0
+    now: float = 0.0
 
 
 class MemoryNetwork:
@@ -52,7 +54,6 @@ class MemoryNetwork:
     """
 
     def __init__(self, carry: Carry | None = None) -> None:
-        self.now = 0.0
         self.turn = threading.Condition(threading.RLock())
         self._carry = carry
         self._sites: dict[str, MemorySite] = {}
@@ -70,24 +71,16 @@ class MemoryNetwork:
             return self._sites[name]
 
     def run(self, session_ids: set[bytes]) -> None:
-        """Let all sites work until these sessions have ended on every one of them."""
+        """Move these sessions forward until they have ended on every site."""
         me = threading.get_ident()
         with self.turn:
-            while any(
-                session_id in session_ids and live.carrier != me
-                for site in self._sites.values()
-                for (_, session_id), live in site.live.items()
-            ):
-                if self._step():
+            while ends := [live for live in self._ends(session_ids) if live.carrier != me]:
+                if self._step(session_ids):
                     continue
-                carriers = {live.carrier for site in self._sites.values() for live in site.live.values()} - {
-                    0,
-                    me,
-                }
-                if carriers:
+                if any(live.carrier for live in ends):
                     self.turn.wait()
                 else:
-                    self._pass_time()
+                    self._pass_time(ends)
 
     def leave(self, site: MemorySite) -> None:
         """The site is gone: nothing reaches it any more, and its name is free."""
@@ -95,12 +88,12 @@ class MemoryNetwork:
             if self._sites.get(site.name) is site:
                 del self._sites[site.name]
 
-    def _step(self) -> bool:
-        """Let each session send at most one frame; False when none has anything to do."""
+    def _step(self, session_ids: set[bytes]) -> bool:
+        """Let each of these sessions send at most one frame from either end; False when none has anything to do."""
         busy = False
         for site in list(self._sites.values()):
             for key, live in list(site.live.items()):
-                if live.carrier or key not in site.live:
+                if key[1] not in session_ids or live.carrier or key not in site.live:
                     continue
                 frame = site.next_frame(key, live)
                 busy |= frame is not None
@@ -140,14 +133,15 @@ class MemoryNetwork:
             raise ConnectionError(f"there is no site {target!r}")
         site.deliver(source, session_id, frame)
 
-    def _pass_time(self) -> None:
-        expiring = [
-            moment
-            for site in self._sites.values()
-            for live in site.live.values()
-            if (moment := live.connection.expires) is not None
-        ]
-        self.now = max(self.now, min(expiring, default=self.now))
+    def _ends(self, session_ids: set[bytes]) -> list[_Live]:
+        sites = self._sites.values()
+        return [live for site in sites for (_, each), live in site.live.items() if each in session_ids]
+
+    def _pass_time(self, ends: list[_Live]) -> None:
+        """Nothing can happen to these sessions but that their deadlines pass."""
+        moment = min((live.connection.expires or 0.0 for live in ends), default=0.0)
+        for live in ends:
+            live.now = max(live.now, moment)
 
 
 class MemorySite(Site):
@@ -214,7 +208,7 @@ class MemorySite(Site):
         connection = live.connection
         if live.cancel is not None and live.cancel.is_set():
             connection.cancel()
-        connection.tick(self._network.now)
+        connection.tick(live.now)
         frame = connection.output()
         if frame is None and connection.finished:
             del self.live[key]

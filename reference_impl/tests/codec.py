@@ -83,12 +83,19 @@ def refused(action: Callable[[], object]) -> TransferError:
 
 
 def decode_refusal(data: bytes, **options: Any) -> Code:
-    """The code with which a skeleton is refused: the same one whole, byte by byte and with bytes after it."""
-    codes = {
-        refused(lambda: decode_all([(Piece.ENTRIES, data)], **options)).code,
-        refused(lambda: decode_all([(Piece.ENTRIES, data)], step=1, **options)).code,
-        refused(lambda: decode_all([(Piece.ENTRIES, data + bytes(64))], **options)).code,
-    }
+    """The code with which a skeleton is refused, at its last byte at the latest.
+
+    It must be the same whole, byte by byte and with bytes after it.
+    """
+    options.setdefault("limits", Limits())
+
+    def feed(parts: list[bytes]) -> None:
+        decoder = Decoder(lambda _: None, **options)
+        for part in parts:
+            decoder.feed(part)
+
+    ways = [[data], [data[at : at + 1] for at in range(len(data))], [data + bytes(64)]]
+    codes = {refused(lambda parts=parts: feed(parts)).code for parts in ways}  # type: ignore[misc]
     assert len(codes) == 1, codes
     return codes.pop()
 

@@ -165,6 +165,7 @@ REFUSED: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_more_or_less_than_elements_is_refused(name: str) -> None:
     value = REFUSED[name]()

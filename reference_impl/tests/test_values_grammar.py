@@ -171,6 +171,7 @@ NOT_IN_THE_GRAMMAR = {
     "array whose size overflows to nothing": ext("ndarray", t("F64"), h("82001b4000000000000000"), b(b"")),
     "array with text as data": ext("ndarray", t("U8"), h("8101"), t("a")),
     "array of bools that are none": ext("ndarray", t("BOOL"), h("8102"), b(b"\x01\x02")),
+    "shape that announces too many dimensions": cbor.extension("ndarray", 3) + t("U8") + h("9841"),
     "array in array": ext("ndarray", t("U8"), h("818101"), b(b"a")),
     "scalar of two elements": ext("scalar", t("U8"), b(b"ab")),
     "scalar of an unknown dtype": ext("scalar", t("X"), b(b"a")),
@@ -331,6 +332,14 @@ def test_duplicates_among_top_level_keys_and_elements_of_the_wrong_type() -> Non
     assert decode_refusal(h("80"), elements=True) is Code.PROTOCOL
     assert decode_refusal(ext("date", I(1), I(1), I(1)), pairs=True) is Code.PROTOCOL
     assert decode_all([(Piece.ENTRIES, ext("date", I(1), I(1), I(1)))], elements=True)
+
+
+def test_nothing_landed_is_nothing_done() -> None:
+    decoder = Decoder(print, limits=Limits())
+    decoder.filled(0)
+    decoder.feed(ext("bytes", I(10)))
+    decoder.filled(0)
+    assert decoder.remaining == 10
 
 
 def test_after_an_error_nothing_more_is_taken() -> None:

@@ -174,6 +174,8 @@ class Case:
     def load(self, way: str = "", *, pieces: int = 5, size: int = 300 << 10) -> Load:
         """A random object of several pieces, a container where containers are on offer, else a file."""
         way = way or ("pull" if self.has("pull") else "push")
+        if not self.has(way) or not (self.has("container") or self.has("file")):
+            raise NotApplicable("containers or files, by pull or by push", "they are not declared")
         if self.has("container"):
             value = [self.random.randbytes(size) for _ in range(pieces)]
             carry = self.pull if way == "pull" else self.push

@@ -187,7 +187,7 @@ def run_implementation(
         run.roles, run.capabilities = frozenset(hello["roles"]), frozenset(hello["capabilities"])
         for results, infos in ((run.probes, probes.PROBES), (run.results, cases)):
             for info in infos.values():
-                result = _inapplicable(info, run.capabilities) or worker.run(info)
+                result = inapplicable(info, run.capabilities) or worker.run(info)
                 results.append(result)
                 if progress is not None:
                     progress(adapter, result)
@@ -216,7 +216,7 @@ def run_all(
         return list(pool.map(one, adapters))
 
 
-def _inapplicable(info: CaseInfo, capabilities: frozenset[str]) -> CaseResult | None:
+def inapplicable(info: CaseInfo, capabilities: frozenset[str]) -> CaseResult | None:
     missing = info.missing(capabilities)
     if not missing:
         return None

@@ -38,6 +38,8 @@ def pack(value: Any, path: str = "object", above: tuple[int, ...] = ()) -> Any:
             value.encode()
         except UnicodeEncodeError:
             raise Rejected(f"{path}: text without a UTF-8 form", "UNSUPPORTED") from None
+    if kind is int and value.bit_length() > 8 * 65536:
+        raise Rejected(f"{path}: an integer of more than 65536 bytes", "UNSUPPORTED")
     if kind in PLAIN:
         return value
     if id(value) in above or len(above) >= DEPTH:
@@ -69,6 +71,7 @@ def pack(value: Any, path: str = "object", above: tuple[int, ...] = ()) -> Any:
     if kind is np.ndarray or (isinstance(value, np.generic) and kind.__module__ == "numpy"):
         if (
             value.dtype.kind not in "biufc"
+            or value.dtype.metadata
             or value.dtype.itemsize > 16
             or value.dtype.name in ("float128", "longdouble")
         ):
@@ -360,7 +363,8 @@ class HonestSite:
         except (Rejected, TimeoutError, OSError) as error:
             with contextlib.suppress(Cut):  # tell the peer to let go
                 for message in self.network.carry(self.name, peer, seal("drop", session, 0, None)):
-                    self.adapter.sites[id(self.network), peer].handle(self.name, message)
+                    if other := self.adapter.sites.get((id(self.network), peer)):
+                        other.handle(self.name, message)
             if isinstance(error, OSError) and not isinstance(error, TimeoutError):
                 raise Rejected("the file cannot be stored", "STORE_FAILED") from error
             raise

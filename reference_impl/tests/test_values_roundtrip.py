@@ -124,6 +124,14 @@ def test_long_tuples_and_frozensets_arrive() -> None:
     assert roundtrip({tuple(items): 1}) == {tuple(items): 1}
 
 
+def test_long_strings_can_be_keys_and_elements() -> None:
+    for long in ("x" * 100_000, "é" * 100_000, b"x" * 100_000):
+        value = [{long: 1, (long, 2): [3]}, {long, (long,)}, frozenset({long})]
+        assert identical(roundtrip(value), value)
+        assert decode_all(encode_all([long, [1]], pairs=True), pairs=True) == [(long, [1])]
+        assert decode_all(encode_all([long, 1], elements=True), elements=True) == [long, 1]
+
+
 LENGTHS = [1, 16 * KiB, 16 * KiB + 1, 64 * KiB, 64 * KiB + 1, 300 * KiB]
 
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 120
-_short.maxlevel = 3
+
+class _Repr(reprlib.Repr):
+    """Representations of bounded length, made in bounded time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 120
+        self.maxlevel = 3
+
+    def repr_bytes(self, value: bytes, level: int) -> str:
+        return repr(value[:60]) + ("..." if len(value) > 60 else "")
+
+
+_short = _Repr()
 
 
 def step(key: object) -> str:

@@ -100,6 +100,12 @@ NOT_IN_THE_GRAMMAR = {
     "tuple with a list in a set": h("d9010281") + ext("tuple", h("80")),
     "array in a set": h("d9010281") + ext("ndarray", t("U8"), h("80"), b(b"a")),
     "decimal without a hash in a set": h("d9010281") + ext("decimal", t("sNaN")),
+    "elements that cannot be compared": h("d9010282")
+    + ext("decimal", t("5"))
+    + ext("scalar", t("U8"), b(b"\x05")),
+    "elements of a frozenset that cannot be compared": ext(
+        "frozenset", ext("scalar", t("U8"), b(b"\x05")), ext("decimal", t("5"))
+    ),
     "complex of integers": ext("complex", I(1), I(2)),
     "complex with one part": ext("complex", f(1)),
     "complex with three parts": ext("complex", f(1), f(1), f(1)),

@@ -142,6 +142,10 @@ tokens = (
     | st.integers(0, 4).map(lambda size: cbor.head(cbor.ARRAY, size))
     | st.integers(0, 3).map(lambda size: cbor.head(cbor.MAP, size))
     | st.integers(0, 4).map(lambda size: b"\xd9\x01\x02" + cbor.head(cbor.ARRAY, size))
+    | st.sampled_from([cbor.extension("scalar", 2) + cbor.text("U8") + b"\x41\x05"])
+    | st.sampled_from(
+        [cbor.extension("decimal", 1) + cbor.text("5"), cbor.extension("uuid", 1) + b"\x50" + bytes(16)]
+    )
     | st.tuples(st.sampled_from(NAMES), st.integers(0, 9)).map(lambda pair: cbor.extension(*pair))
 )
 

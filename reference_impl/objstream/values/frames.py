@@ -125,9 +125,13 @@ class SetFrame(Frame):
     def _add(self, item: object) -> None:
         check(type(item), ELEMENTS, Code.PROTOCOL)
         self._guard.admit(item)
-        if item in self.value:
+        size = len(self.value)
+        try:
+            self.value.add(item)
+        except _INCOMPARABLE:
+            raise _incomparable() from None
+        if len(self.value) == size:
             raise _twice()
-        self.value.add(item)
 
     def close(self) -> set[object]:
         return self.value
@@ -148,7 +152,10 @@ class FrozenSetFrame(Frame):
         self.items.append(item)
 
     def close(self) -> frozenset[object]:
-        value = frozenset(_drain(self.items))
+        try:
+            value = frozenset(_drain(self.items))
+        except _INCOMPARABLE:
+            raise _incomparable() from None
         if len(value) != self._size:
             raise _twice()
         return value
@@ -247,6 +254,14 @@ class RootFrame(Frame):
         if self._pairs:
             return self._key if self.allowed is None else MISSING
         return self._count if self.allowed is None else MISSING
+
+
+_INCOMPARABLE = (TypeError, ValueError, ArithmeticError, Warning)
+"""What comparing two elements may raise, such as a Decimal and a numpy integer of one hash."""
+
+
+def _incomparable() -> TransferError:
+    return TransferError(Code.PROTOCOL, "two elements of a set cannot be compared")
 
 
 def _twice() -> TransferError:

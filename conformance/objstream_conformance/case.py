@@ -14,7 +14,7 @@ from typing import Any
 from .compare import difference, show
 from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
 from .network import Fault, Kind, Message, Network, Trace, aimed
-from .outcomes import AdapterError, NotApplicable, Unexercised, Violation
+from .outcomes import AdapterError, Ending, NotApplicable, Unexercised, Violation
 from .sites import PATIENCE, Party, Refusal, Verdicts, describe
 
 Operation = Callable[[], object]
@@ -85,9 +85,17 @@ class Case:
         self.adapter = factory(**options)
 
     def close(self) -> None:
+        """Close all sites.
+
+        Raises:
+            AdapterError: one of them raised something.
+        """
         self.network.heal()
         while self._parties:
-            self._parties.pop().close()
+            try:
+                self._parties.pop().close()
+            except (Ending, Rejected, TimeoutError) as error:
+                raise AdapterError("a site to close", str(error)) from error
 
     def has(self, capability: str) -> bool:
         return capability in self.description.capabilities

@@ -64,13 +64,6 @@ def test_an_adapter_that_cannot_be_had(selector: str, said: str) -> None:
         Worker(selector, seed=0, timeout=5.0).start()
 
 
-def test_the_seed_decides() -> None:
-    once, again, other = (
-        run_implementation(HONEST, {FINE.name: FINE}, seed=seed).probes[0] for seed in (1, 1, 2)
-    )
-    assert once.verdict is again.verdict is other.verdict is Verdict.PASS
-
-
 def run_check(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(check, list(arguments), catch_exceptions=False)
     return result.exit_code, result.output

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -49,12 +50,11 @@ class Move:
 
 
 def settle() -> int:
-    """Bytes held now, after garbage was collected and threads that were ending have ended."""
-    for _ in range(5):
-        gc.collect()
-        if threading.active_count() == 1:
-            break
-        threading.Event().wait(0.01)
+    """Bytes held now, after threads that were ending have ended and garbage was collected."""
+    end = time.monotonic() + 0.1
+    while threading.active_count() > 1 and time.monotonic() < end:
+        time.sleep(0.01)
+    gc.collect()
     return tracemalloc.get_traced_memory()[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 import tracemalloc
@@ -17,6 +16,7 @@ from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
 from ..sites import PATIENCE, Party, describe
+from .mem import settle
 from .several import offer
 
 LONG = 2.0
@@ -191,13 +191,8 @@ def _held(owner: Party) -> tuple[int, int, int]:
         owner.extra("served")  # the account is handed over, and is no longer the site's
     if not tracemalloc.is_tracing():
         tracemalloc.start()
-    for _ in range(20):
-        gc.collect()
-        found = threading.active_count(), len(os.listdir("/proc/self/fd"))
-        if found[0] <= 1:
-            break
-        threading.Event().wait(0.01)
-    return tracemalloc.get_traced_memory()[0], *found
+    held = settle()
+    return held, threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
 @requirement("OSP-RTV-008", needs=["container", "file"], any_of=["pull"])

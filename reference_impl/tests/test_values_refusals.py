@@ -169,7 +169,7 @@ KEYS_REFUSED: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("key", KEYS_REFUSED, ids=lambda key: f"{key!r:.30}")
+@pytest.mark.parametrize("key", KEYS_REFUSED, ids=range(len(KEYS_REFUSED)))
 def test_other_keys_are_refused(key: Any) -> None:
     for action in (
         lambda: encode_all([{"ok": 1, key: 2}]),

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .compare import difference, show
+from .assertions import Assertions, Operation
+from .compare import show
 from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
 from .network import Fault, Kind, Message, Network, Trace, aimed
 from .outcomes import AdapterError, Ending, NotApplicable, Unexercised, Violation
-from .sites import PATIENCE, Party, Refusal, Verdicts, describe
-
-Operation = Callable[[], object]
+from .sites import PATIENCE, Party, Verdicts, describe
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 DEADLINE = 0.4
@@ -34,19 +32,19 @@ class Load:
     move: Callable[[float], object]
 
 
-class Case:
+class Case(Assertions):
     """One run of one test case: fresh sites in a fresh directory on a fresh network."""
 
     def __init__(self, adapter: Adapter, description: Description, directory: Path, seed: str) -> None:
+        super().__init__()
         self.adapter = adapter
         self.description = description
         self.directory = directory
         self.random = random.Random(seed)
         self.network = Network(self.random.getrandbits(32))
-        self.notes: list[str] = []
         self._parties: list[Party] = []
         self._names = 0
-        self.elapsed = 0.0
+        self._beside: list[BaseException] = []
 
     # -- sites and transfers
 
@@ -74,8 +72,7 @@ class Case:
         other = Case(self.adapter, self.description, directory, f"{self.random.getrandbits(32)}")
         try:
             yield other
-            unfired = other.network.unfired()
-            self.exercised(not unfired, f"every planned fault to strike: {unfired}")
+            other.finish()
         finally:
             other.close()
 
@@ -83,6 +80,20 @@ class Case:
         """Go on with an adapter built with options, before any site is open."""
         factory: Any = type(self.adapter)
         self.adapter = factory(**options)
+
+    def finish(self) -> None:
+        """See that all that was planned came about, and that nothing went wrong on the side.
+
+        Raises:
+            Unexercised: a fault or a hook has struck nothing.
+        """
+        for error in self._beside:
+            raise error
+        unfired = self.network.unfired()
+        if unfired:
+            raise Unexercised(
+                "every planned fault to strike a message", f"struck nothing: {'; '.join(unfired)}"
+            )
 
     def close(self) -> None:
         """Close all sites.
@@ -241,7 +252,16 @@ class Case:
         That message waits for the operation, though not for ever: one that has to wait in turn for the
         transfer that was interrupted goes on beside it.
         """
-        thread = threading.Thread(target=operation, daemon=True)
+
+        def run() -> None:
+            try:
+                operation()
+            except (Rejected, TimeoutError) as refusal:
+                self.notes.append(f"beside it: {describe(refusal)}")
+            except BaseException as error:
+                self._beside.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
 
         def strike(_: Message) -> None:
             thread.start()
@@ -249,53 +269,6 @@ class Case:
 
         self.network.hook(strike, **selector)
         return thread
-
-    # -- assertions
-
-    def expect(self, condition: object, expected: str, observed: str, check: str = "") -> None:
-        if not condition:
-            raise Violation(expected, observed, check)
-
-    def succeeds(self, operation: Operation, what: str = "the transfer to succeed") -> Any:
-        """What the operation returns; a refusal is a violation."""
-        try:
-            return operation()
-        except (Rejected, TimeoutError) as refusal:
-            raise Violation(what, describe(refusal)) from refusal
-
-    def same(self, sent: object, got: object, check: str = "") -> None:
-        """`got` is the very value that was sent, bit for bit and type for type."""
-        found = difference(sent, got)
-        self.expect(not found, "the object received to equal the one sent, bit for bit", found, check)
-
-    def rejected(self, operation: Operation, expected: str, check: str = "") -> Refusal:
-        """The operation ended in an error, and in time; how it said so is returned."""
-        start = time.monotonic()
-        try:
-            result = operation()
-        except (Rejected, TimeoutError) as refusal:
-            return refusal
-        finally:
-            self.elapsed = time.monotonic() - start
-        raise Violation(expected, f"it ended well: {show(result)}", check)
-
-    def refused(self, operation: Operation, expected: str, check: str = "") -> Rejected:
-        """As :meth:`rejected`, but said as what it is: a time-out will not do."""
-        refusal = self.rejected(operation, expected, check)
-        if isinstance(refusal, TimeoutError):
-            raise Violation(expected, "it ended only by running out of time", check)
-        return refusal
-
-    def never_wrong(self, operation: Operation, sent: object) -> bool:
-        """The operation delivered exactly what was sent (True) or ended in an error (False)."""
-        try:
-            got = operation()
-        except (Rejected, TimeoutError) as refusal:
-            self.notes.append(describe(refusal))
-            return False
-        found = difference(sent, got)
-        self.expect(not found, "the object as it was sent, or an error", f"a wrong object: {found}")
-        return True
 
     def works(self) -> None:
         """The sites still do their work: a fresh transfer over the healed network succeeds."""
@@ -316,46 +289,3 @@ class Case:
             f"{len(new)} files left: {new}",
             "remove the temporary file on every failing path",
         )
-
-    def soon(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Whether the condition comes true within so many seconds."""
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.01)
-        return True
-
-    def within(self, seconds: float, operation: Operation, what: str) -> Any:
-        """Run an operation that has to end, one way or the other, within so many seconds."""
-        start = time.monotonic()
-        try:
-            return operation()
-        finally:
-            elapsed = time.monotonic() - start
-            self.expect(elapsed < seconds, f"{what} within {seconds:.1f} s", f"it took {elapsed:.1f} s")
-
-    def exercised(self, condition: object, what: str) -> None:
-        """The scenario really came about; without that the case shows nothing."""
-        if not condition:
-            raise Unexercised(what, "it did not come about")
-
-    def together(self, *operations: Operation) -> list[object]:
-        """Run operations side by side; a refusal stands in the list in the place of a result."""
-        results: list[object] = [None] * len(operations)
-
-        def run(index: int, operation: Operation) -> None:
-            try:
-                results[index] = operation()
-            except BaseException as error:
-                results[index] = error
-
-        threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(operations)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, (Rejected, TimeoutError)):
-                raise result
-        return results

@@ -97,6 +97,20 @@ def test_a_site_that_cannot_be_closed_is_the_adapter_s_fault() -> None:
     assert verdict(end(lambda t: t.carries([1]), adapter)) == ("INCONCLUSIVE", "adapter-error")
 
 
+def test_a_violation_is_not_hidden_by_a_site_that_cannot_be_closed() -> None:
+    adapter = HonestAdapter()
+    adapter.site_class = Restless
+    assert verdict(end(lambda t: t.same(t.transfer([1]), [2]), adapter)) == ("FAIL", "violation")
+
+
+def test_a_crash_beside_the_case_is_a_crash() -> None:
+    def body(t: Case) -> None:
+        t.overlap(lambda: t.sites()[0].extra("no_such_method"), source=t.sites()[0].name)
+        t.carries([1])
+
+    assert verdict(end(body)) == ("INCONCLUSIVE", "adapter-error")
+
+
 def test_a_site_that_cannot_be_opened_is_the_adapter_s_fault() -> None:
     assert verdict(end(lambda t: t.carries([1]), Homeless())) == ("INCONCLUSIVE", "adapter-error")
 

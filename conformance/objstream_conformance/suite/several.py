@@ -15,7 +15,7 @@ from ..network import Message
 from ..outcomes import Unexercised
 from ..sites import PATIENCE, Party, Verdicts, describe
 
-HOLD = 0.4
+HOLD = 0.5
 """How long each message to a slow target is held up, in seconds."""
 
 
@@ -79,19 +79,12 @@ def bound_to_the_peer(t: Case) -> None:
     t.hit("drop", vital, times=0)
     selector = {"source": owner.name, "target": requester.name, "nth": vital.nth}
     t.network.hook(impersonate, **selector)
-    t.overlap(partial(_try, distract), **selector, wait=1.0)
+    t.overlap(distract, **selector, wait=1.0)
     t.rejected(
         lambda: load.move(DEADLINE),
         "a retrieval to fail when its last message comes from another site",
         "look a session up by its id and by the peer that the transport names",
     )
-
-
-def _try(operation: Callable[[], object]) -> None:
-    try:
-        operation()
-    except (Rejected, TimeoutError):
-        pass  # what becomes of it does not matter
 
 
 @requirement("OSP-SES-015", any_of=["pull"])
@@ -187,7 +180,7 @@ def slow_target(t: Case) -> None:
     t.together(push, watch)
     t.expect(arrived, "the fast target to get the object", "it got nothing")
     t.expect(
-        arrived[0] < alone + 0.8 * HOLD,
+        arrived[0] < 2 * alone + 0.8 * HOLD,
         f"the fast target to have the object after about {alone:.2f} s, as without the slow one",
         f"it had it after {arrived[0]:.2f} s, with {HOLD} s for each message to the slow one",
         "let each target go at its own pace",

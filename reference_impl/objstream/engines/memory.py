@@ -71,11 +71,15 @@ class MemoryNetwork:
             return self._sites[name]
 
     def run(self, session_ids: set[bytes]) -> None:
-        """Move these sessions forward until they have ended on every site."""
+        """Move these sessions forward, and those that nobody else does, until they have ended on every site."""
         me = threading.get_ident()
         with self.turn:
-            while ends := [live for live in self._ends(session_ids) if live.carrier != me]:
-                if self._step(session_ids):
+            while True:
+                ids = session_ids | self._orphans()
+                ends = [live for live in self._ends(ids) if live.carrier != me]
+                if not ends:
+                    return
+                if self._step(ids):
                     continue
                 if any(live.carrier for live in ends):
                     self.turn.wait()
@@ -136,6 +140,12 @@ class MemoryNetwork:
     def _ends(self, session_ids: set[bytes]) -> list[_Live]:
         sites = self._sites.values()
         return [live for site in sites for (_, each), live in site.live.items() if each in session_ids]
+
+    def _orphans(self) -> set[bytes]:
+        """Sessions whose beginner is gone, or never was: a stray message made them."""
+        sites = self._sites.values()
+        begun = {each for site in sites for (_, each), live in site.live.items() if live.ours}
+        return {each for site in sites for _, each in site.live} - begun
 
     def _pass_time(self, ends: list[_Live]) -> None:
         """Nothing can happen to these sessions but that their deadlines pass."""

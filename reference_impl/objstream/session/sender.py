@@ -57,11 +57,11 @@ class Sender(Session):
         self._description = Description("")
         self._accepted = tuple(accepted)
         self._digest = self._accepted[0]
-        self._chunk = 0
         self._credit = 0
         self._bytes = 0
         self._survey: Iterator[None] | None = None
-        self._surveyed: tuple[str, int, bytes] = (NONE, 0, b"")
+        self._surveyed = b""
+        self._witnessed = NONE
         self._witness = self._chain = Chain("")
         self._pieces: Iterator[Piece] = iter(())
         self._piece: Piece | None = None
@@ -76,13 +76,13 @@ class Sender(Session):
         except TransferError as problem:
             self.fail(problem)
             return
-        self._prepare(self._streamer.chunk)
+        self._prepare()
 
     def open(self, streamer: ObjectStreamer) -> None:
         """Answer the REQUEST with this object (pull)."""
         self.waiting = False
         self._streamer = streamer
-        self._prepare(min(streamer.chunk, self.request[Key.MAX_FRAME]))
+        self._prepare()
 
     def where(self) -> str:
         total = self._description.size
@@ -132,18 +132,13 @@ class Sender(Session):
                 Code.PROTOCOL, f"{self.name}: the REQUEST is for something else than was offered"
             )
         self.request = meta
-        chunk = min(offered.chunk, meta[Key.MAX_FRAME])
-        if offered.repeatable and self._surveyed[:2] != (self._digest, chunk):
-            self._prepare(chunk)
-        else:
-            self._chunk = chunk
-            self._open()
+        self._open()
 
-    def _prepare(self, chunk: int) -> None:
+    def _prepare(self) -> None:
         """Describe and survey the object; what comes then depends on whether it has been asked for."""
         streamer = self._streamer
         assert streamer is not None
-        self._chunk = chunk
+        self._witnessed = self._digest
         try:
             with self._application(Code.SOURCE_FAILED):
                 self._description = streamer.describe()
@@ -157,11 +152,11 @@ class Sender(Session):
 
     def _read_through(self, streamer: ObjectStreamer) -> Iterator[None]:
         chain, size = Chain(self._description.kind), 0
-        for piece in streamer.pieces(self._chunk):
+        for piece in streamer.pieces(streamer.chunk):
             size += len(piece.view)
             chain.add(piece.kind, len(piece.view), _hash(self._identifier(piece), piece.view))
             yield
-        self._surveyed = self._digest, self._chunk, chain.value
+        self._surveyed = chain.value
         self._description = replace(self._description, size=size, count=streamer.count)
 
     def _go_on_surveying(self, survey: Iterator[None]) -> Buffers:
@@ -191,7 +186,7 @@ class Sender(Session):
         self._chain = Chain(self._description.kind)
         self._witness = Chain(self._description.kind)
         with self._application(Code.SOURCE_FAILED):
-            self._pieces = self._streamer.pieces(self._chunk)
+            self._pieces = self._streamer.pieces(self._streamer.chunk)
         self._step(Event.SEND_OPEN)
         self._send(
             FrameType.OPEN,
@@ -224,17 +219,24 @@ class Sender(Session):
         """The next content frame; after the last, END."""
         if self._piece is None and not self._next_piece():
             return self._end()
-        free = self._credit - self._bytes
+        free = min(self._credit - self._bytes, self.request[Key.MAX_FRAME])
         return self._frame(free) if free > 0 else None
 
     def _next_piece(self) -> bool:
         with self._application(Code.SOURCE_FAILED):
             self._piece = next(self._pieces, None)
         self._cut = 0
-        return self._piece is not None
+        if self._piece is None:
+            return False
+        size = self._description.size
+        if size is not None and self._bytes + len(self._piece.view) > size:
+            raise TransferError(
+                Code.SOURCE_CHANGED, f"{self.name}: more than the {size} bytes that it had before"
+            )
+        return True
 
     def _frame(self, free: int) -> Buffers:
-        """What the credit allows of the current piece."""
+        """What may be sent now of the current piece."""
         piece = self._piece
         assert piece is not None
         part = piece.view[self._cut : self._cut + free]
@@ -252,11 +254,12 @@ class Sender(Session):
     def _testify(self, piece: Piece, part: memoryview, digest: bytes) -> None:
         """Add to the witness what is really sent of a piece: read after the digest on the wire was made."""
         whole = len(part) == len(piece.view)
-        if whole and digest:
+        algorithm = self._identifier(piece)
+        if whole and algorithm == self._digest:
             identity = digest
         else:
             if self._cut == 0:
-                self._hasher = ALGORITHMS[self._identifier(piece)]()
+                self._hasher = ALGORITHMS[algorithm]()
             self._hasher.update(part)
             identity = self._hasher.digest()
         self._cut += len(part)
@@ -269,7 +272,7 @@ class Sender(Session):
         assert streamer is not None
         with self._application(Code.SOURCE_FAILED):
             streamer.confirm()
-        if streamer.repeatable and self._witness.value != self._surveyed[2]:
+        if streamer.repeatable and self._witness.value != self._surveyed:
             raise TransferError(Code.SOURCE_CHANGED, f"{self.name}: the object changed while it was sent")
         end: Meta = {Key.CHAIN: self._chain.value, Key.SIZE: self._bytes, Key.COUNT: streamer.count}
         self._step(Event.SEND_END)
@@ -277,10 +280,8 @@ class Sender(Session):
         return self._frame_of(FrameType.END, end)
 
     def _identifier(self, piece: Piece) -> str:
-        """What pieces are recognised by: in a session without digests only skeletons are, which costs little."""
-        if self._digest == NONE and piece.kind == Piece.ENTRIES:
-            return "sha-256"
-        return self._digest
+        """What pieces are recognised by; where no digest is wanted only skeletons are, which costs little."""
+        return "sha-256" if self._witnessed == NONE and piece.kind == Piece.ENTRIES else self._witnessed
 
     def _report(self) -> None:
         if self._progress is not None:

@@ -207,7 +207,7 @@ class Decoder:
                 left -= 1
             while not left:
                 value = frame.close()
-                stack.pop()
+                stack.pop().drop()
                 frame = stack[-1]
                 add, left = frame.add, frame.left
                 if value is PENDING:

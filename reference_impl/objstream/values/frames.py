@@ -52,6 +52,10 @@ class Frame:
         """The key or index of the value that is awaited, MISSING where values have none."""
         return MISSING
 
+    def drop(self) -> None:
+        """The frame takes nothing more; without its bound method it is no reference cycle."""
+        self.add = _closed
+
 
 class ListFrame(Frame):
     __slots__ = ("items",)
@@ -254,6 +258,10 @@ class RootFrame(Frame):
         if self._pairs:
             return self._key if self.allowed is None else MISSING
         return self._count if self.allowed is None else MISSING
+
+
+def _closed(value: object) -> None:
+    raise AssertionError("a value for a container that is complete")
 
 
 _INCOMPARABLE = (TypeError, ValueError, ArithmeticError, Warning)

@@ -75,8 +75,8 @@ class MemoryNetwork:
         me = threading.get_ident()
         with self.turn:
             while True:
-                ids = session_ids | self._orphans()
-                ends = [live for live in self._ends(ids) if live.carrier != me]
+                ids = (session_ids | self._orphans()) - self._carried_by(me)
+                ends = self._ends(ids)
                 if not ends:
                     return
                 if self._step(ids):
@@ -146,6 +146,11 @@ class MemoryNetwork:
         sites = self._sites.values()
         begun = {each for site in sites for (_, each), live in site.live.items() if live.ours}
         return {each for site in sites for _, each in site.live} - begun
+
+    def _carried_by(self, thread: int) -> set[bytes]:
+        """Sessions of which this thread is carrying a message: it will go on with them afterwards."""
+        sites = self._sites.values()
+        return {each for site in sites for (_, each), live in site.live.items() if live.carrier == thread}
 
     def _pass_time(self, ends: list[_Live]) -> None:
         """Nothing can happen to these sessions but that their deadlines pass."""

@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 from . import cases, probes
@@ -26,51 +27,40 @@ from .locate import load_adapter
 from .outcomes import AdapterError, CaseResult, Ending, Outcome, Unexercised, Verdict, Violation
 from .sites import describe
 
+ATTEMPTS = 3
+"""How often a case is tried whose faults found no message to strike; carriers of bytes cut them as they like."""
+
 
 def run_case(info: CaseInfo, adapter: Adapter, description: Description, seed: int) -> CaseResult:
     """Run one case with fresh sites in a fresh directory."""
     start = time.monotonic()
-    ending: Ending | None = None
-    trouble = ""
+    for _ in range(ATTEMPTS):
+        result = _attempt(info, adapter, description, seed)
+        if result.outcome is not Outcome.UNEXERCISED:
+            break
+    return replace(result, seconds=time.monotonic() - start)
+
+
+def _attempt(info: CaseInfo, adapter: Adapter, description: Description, seed: int) -> CaseResult:
+    evidence: dict[str, object] = {}
+    verdict, outcome, expected, observed, check = Verdict.PASS, Outcome.OK, "", "", ""
     with tempfile.TemporaryDirectory(prefix="osp-case-", ignore_cleanup_errors=True) as directory:
         case = Case(adapter, description, Path(directory).resolve(), f"{seed}:{info.name}")
         try:
             _run(info, case)
-        except Ending as reached:
-            ending = reached
-        except (Rejected, TimeoutError) as refusal:
-            ending = Violation("the operation to succeed", describe(refusal))
+        except (Ending, Rejected, TimeoutError) as error:
+            ending = (
+                error if isinstance(error, Ending) else Violation("the operation to succeed", describe(error))
+            )
+            verdict, outcome = ending.verdict, ending.outcome
+            expected, observed, check = ending.expected, ending.observed, ending.check
+            evidence = {**case.network.evidence(), "notes": case.notes[-8:]}
         except Exception:
-            trouble = traceback.format_exc()
+            verdict, outcome, expected = Verdict.INCONCLUSIVE, Outcome.SUITE_ERROR, "the suite to work"
+            observed = traceback.format_exc()
     tracemalloc.stop()
-    seconds = time.monotonic() - start
-    scenario = info.scenario
-    if trouble:
-        return CaseResult(
-            info.name,
-            info.ids,
-            Verdict.INCONCLUSIVE,
-            Outcome.SUITE_ERROR,
-            scenario,
-            "the suite to work",
-            trouble,
-        )
-    if ending is None:
-        return CaseResult(info.name, info.ids, Verdict.PASS, Outcome.OK, scenario, seconds=seconds)
-    evidence = case.network.evidence()
-    if case.notes:
-        evidence["notes"] = case.notes[-8:]
     return CaseResult(
-        info.name,
-        info.ids,
-        ending.verdict,
-        ending.outcome,
-        scenario,
-        ending.expected,
-        ending.observed,
-        ending.check,
-        seconds,
-        evidence,
+        info.name, info.ids, verdict, outcome, info.scenario, expected, observed, check, evidence=evidence
     )
 
 

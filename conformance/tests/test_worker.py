@@ -67,6 +67,26 @@ def test_a_fault_elsewhere_that_struck_nothing_proves_nothing() -> None:
     assert verdict(end(body)) == ("INCONCLUSIVE", "unexercised")
 
 
+def test_a_case_that_was_not_exercised_is_tried_again() -> None:
+    tries: list[int] = []
+
+    def body(t: Case) -> None:
+        tries.append(1)
+        t.exercised(len(tries) == 3, "the third time")
+
+    assert verdict(end(body)) == ("PASS", "ok")
+
+
+def test_a_violation_is_not_tried_again() -> None:
+    tries: list[int] = []
+
+    def body(t: Case) -> None:
+        tries.append(1)
+        t.expect(len(tries) == 2, "the second time", "the first")
+
+    assert verdict(end(body)) == ("FAIL", "violation")
+
+
 def test_a_bug_of_the_suite_is_not_the_implementation_s() -> None:
     result = end(lambda t: [][1])  # type: ignore[misc]
     assert verdict(result) == ("INCONCLUSIVE", "suite-error")

@@ -17,7 +17,8 @@ MIB = 1 << 20
 EQUAL_ENTRY = 4 * MIB
 SMALL_ENTRY = 512
 """Bytes of memory that a small entry takes, roughly."""
-VOCABULARY = 50257
+LAYERS = 12
+BLOCK = 8 * KIB
 
 Entries = Iterator[tuple[Any, Any]]
 
@@ -50,7 +51,7 @@ def nested(size: int) -> Entries:
 
 
 def long_bytes(size: int) -> Entries:
-    yield "blob", _array(size, 0).tobytes()
+    yield "blob", bytes(range(256)) * (size // 256)
 
 
 def long_text(size: int) -> Entries:
@@ -59,7 +60,7 @@ def long_text(size: int) -> Entries:
 
 
 def gpt(size: int) -> Entries:
-    """The float32 state dict of a GPT whose embedding is a good quarter of it, in torch tensors."""
+    """The float32 state dict of a GPT of 12 layers, 0.3 of it in the embedding, in torch tensors."""
     return _gpt(size, "float32")
 
 
@@ -97,7 +98,16 @@ def file_difference(path: Path, size: int) -> str:
 
 def _array(size: int, index: int) -> np.ndarray[Any, Any]:
     """float32 of `size` bytes, with all bit patterns that come along, NaNs among them."""
-    return np.arange(index, index + size // 4, dtype=np.uint32).view(np.float32)
+    array = np.empty(size // 4, np.float32)
+    _fill(array.view(np.uint32), index)
+    return array
+
+
+def _fill(elements: np.ndarray[Any, Any], start: int) -> None:
+    """Count upwards from `start`, without temporaries whose memory the process would keep."""
+    for at in range(0, elements.size, BLOCK):
+        part = elements[at : at + BLOCK]
+        part[:] = np.arange(start + at, start + at + part.size, dtype=np.int64)
 
 
 def _gpt(size: int, kind: str) -> Entries:
@@ -105,20 +115,19 @@ def _gpt(size: int, kind: str) -> Entries:
 
     dtype = getattr(torch, kind)
     elements = size // dtype.itemsize
-    hidden = max(8, elements * 3 // 10 // VOCABULARY // 8 * 8)
-    layers = max(1, (elements - (VOCABULARY + 1024) * hidden) // (12 * hidden * hidden + 13 * hidden))
-    for index, (name, shape) in enumerate(_gpt_shapes(hidden, layers)):
+    hidden = max(8, int((elements * 0.7 / 12 / LAYERS) ** 0.5) // 8 * 8)
+    vocabulary = elements * 3 // 10 // hidden
+    for index, (name, shape) in enumerate(_gpt_shapes(vocabulary, hidden)):
         tensor = torch.empty(shape, dtype=dtype)
         bits = np.uint32 if dtype.itemsize == 4 else np.uint16
-        memory = tensor.view(-1).view(torch.uint8).numpy().view(bits)
-        memory[:] = np.arange(index, index + memory.size, dtype=bits)
+        _fill(tensor.view(-1).view(torch.uint8).numpy().view(bits), index)
         yield name, tensor
 
 
-def _gpt_shapes(hidden: int, layers: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    yield "wte.weight", (VOCABULARY, hidden)
-    yield "wpe.weight", (1024, hidden)
-    for layer in range(layers):
+def _gpt_shapes(vocabulary: int, hidden: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "wte.weight", (vocabulary, hidden)
+    yield "wpe.weight", (hidden, hidden)
+    for layer in range(LAYERS):
         for name, shape in (
             ("ln_1.weight", (hidden,)),
             ("ln_1.bias", (hidden,)),

@@ -106,6 +106,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("push-2", "a push to 2 targets", "equal", _TARGETS, push=True, targets=2),
         Scenario("push-4", "a push to 4 targets", "equal", _TARGETS, push=True, targets=4),
         Scenario("cut", "the connection is cut half-way", "huge", _FAILED, fault="cut"),
+        Scenario("cut-nested", "it is cut among nested containers", "nested", _FAILED, fault="cut"),
         Scenario("corrupt", "a byte is altered half-way", "huge", _FAILED, fault="corrupt"),
         Scenario("cancel", "the receiver gives up half-way", "huge", _FAILED, fault="cancel"),
         Scenario("sessions", "objects of 1 MiB, one after another", "huge", _SESSIONS, repeated=True),

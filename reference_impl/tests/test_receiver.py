@@ -451,10 +451,14 @@ def test_progress_is_told_after_each_content_frame() -> None:
 
 
 HOOKS: dict[str, Callable[[Script], object]] = {
+    "accepts": lambda script: script.talk.say(OPEN, opened()),
     "begin": lambda script: script.talk.say(OPEN, opened()),
+    "room": lambda script: script.content(*LIST[0]),
     "feed": lambda script: script.content(*LIST[0]),
     "entry": lambda script: script.content(*LIST[0]),
+    "buffer": lambda script: [script.content(*part) for part in LIST[:2]],
     "filled": lambda script: [script.content(*part) for part in LIST[:2]],
+    "check_complete": lambda script: [*(script.content(*part) for part in LIST), script.end(3)],
     "finish": lambda script: [*(script.content(*part) for part in LIST), script.end(3)],
     "result": lambda script: [*(script.content(*part) for part in LIST), script.end(3)],
 }
@@ -481,7 +485,7 @@ def failing(hook: str, problem: Exception) -> ContainerAssembler:
 def test_whatever_an_assembler_raises_is_store_failed_with_the_detail_kept_here(hook: str) -> None:
     assembler: Any = failing(hook, OSError(28, "no room in /srv/secret"))
     talk, receiver, _ = asking(assembler)
-    if hook != "begin":
+    if hook not in ("accepts", "begin"):
         talk.say(OPEN, opened())
     HOOKS[hook](Script(talk))
     assert receiver.state is State.FAILED
@@ -496,7 +500,7 @@ def test_whatever_an_assembler_raises_is_store_failed_with_the_detail_kept_here(
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_transfer_error_of_an_assembler_keeps_its_code(hook: str) -> None:
     talk, receiver, _ = asking(failing(hook, TransferError(Code.MISMATCH, "it does not fit")))
-    if hook != "begin":
+    if hook not in ("accepts", "begin"):
         talk.say(OPEN, opened())
     HOOKS[hook](Script(talk))
     assert code_of(receiver.error) is Code.MISMATCH

@@ -12,7 +12,7 @@ import pytest
 from objstream import Code, ContainerStreamer, Description, FileStreamer, Limits, Progress, TransferError
 from objstream.digests import Chain
 from objstream.session import Sender, State
-from objstream.values import Label
+from objstream.values import Label, Piece
 
 from .helpers import (
     CREDIT,
@@ -428,6 +428,10 @@ class Failing(ContainerStreamer):
         self._fail("describe")
         return super().describe()
 
+    def pieces(self, chunk: int) -> Iterator[Piece]:
+        self._fail("pieces")
+        return super().pieces(chunk)
+
     def entries(self) -> Iterator[tuple[Label, object]]:
         yield from super().entries()
         self._fail("entries")
@@ -443,9 +447,13 @@ class Failing(ContainerStreamer):
             raise self.problem
 
 
-@pytest.mark.parametrize("at", ["describe", "entries", "confirm"])
-def test_whatever_a_streamer_raises_is_source_failed_with_the_detail_kept_here(at: str) -> None:
+@pytest.mark.parametrize("at", ["describe", "pieces", "entries", "confirm"])
+@pytest.mark.parametrize("repeatable", [True, False])
+def test_whatever_a_streamer_raises_is_source_failed_with_the_detail_kept_here(
+    at: str, repeatable: bool
+) -> None:
     streamer = Failing(at, OSError(5, "cannot read /srv/secret"))
+    streamer.repeatable = repeatable
     _, sender, sent = asked(streamer)
     code, message = reset_of(sent[-1:])
     assert code is code_of(sender.error) is Code.SOURCE_FAILED
@@ -457,7 +465,7 @@ def test_whatever_a_streamer_raises_is_source_failed_with_the_detail_kept_here(a
     assert streamer.closed == 1
 
 
-@pytest.mark.parametrize("at", ["describe", "entries", "confirm"])
+@pytest.mark.parametrize("at", ["describe", "pieces", "entries", "confirm"])
 def test_a_transfer_error_of_a_streamer_goes_to_the_peer_as_it_is(at: str) -> None:
     _, sender, sent = asked(Failing(at, TransferError(Code.REFUSED, "m: not today", local="secret")))
     assert reset_of(sent[-1:]) == (Code.REFUSED, "m: not today")

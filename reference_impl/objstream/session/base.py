@@ -223,6 +223,8 @@ class Session:
             raise TransferError(
                 code, f"{self.name}: {MEANING[code]}; {self.where()}", local=detail
             ) from problem
+        if self.error is not None:  # the application has cancelled from within
+            raise self.error
 
 
 def shorten(text: str, limit: int) -> str:

@@ -103,6 +103,8 @@ class Connection:
 
     def fail(self, problem: TransferError) -> None:
         """Nothing that the peer still sends can be understood: end the session, tell the peer."""
+        if self.closing:
+            return
         self._closing = True
         self.problem = problem
         if self.session is not None and not self.session.finished:

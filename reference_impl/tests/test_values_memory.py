@@ -16,6 +16,8 @@ from objstream import Limits, cbor
 from objstream.values import Decoder, Piece, encode
 from objstream.values.buffers import WINDOW
 
+from .codec import decode_all, encode_all, refused
+
 CHUNK = 1 << 18
 MiB = 1 << 20
 SIZE = 8 * MiB
@@ -149,3 +151,20 @@ def test_arrays_are_received_in_place() -> None:
     address = np.frombuffer(window, np.uint8).ctypes.data
     decoder.filled(SIZE)
     assert out[0].ctypes.data == address
+
+
+@pytest.mark.parametrize("mode", [{}, {"pairs": True}, {"elements": True}])
+def test_a_decoder_is_gone_when_it_is_no_longer_used(mode: dict[str, bool]) -> None:
+    values: list[Any] = ["k", (1, ("x", 2.5)), (None,), frozenset({"y"})]
+    if "elements" not in mode:
+        values += [b"key", {1: [np.arange(9), {3}, bytes(100_000), np.arange(99_999)]}]
+    parts = encode_all(values, **mode)
+    gc.collect()
+    gc.disable()
+    try:
+        decode_all(parts, **mode)
+        refused(lambda: decode_all([*parts, (Piece.ENTRIES, b"\x81\xf7")], **mode))
+        refused(lambda: Decoder(lambda _: 1 // 0, limits=Limits()).feed(b"\x01"))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -93,10 +93,8 @@ class Assembly:
         return tuple(step for step in steps if step is not MISSING)
 
     def clear(self) -> None:
-        """Let go of everything; what comes then is refused."""
+        """Let go of everything but the root."""
         self.sink = None
-        for frame in self.stack:
-            frame.drop()
         del self.stack[1:]
 
     def _scalar(self, name: str, arguments: list[Any]) -> object:

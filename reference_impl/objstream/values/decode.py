@@ -67,7 +67,7 @@ class Decoder:
         self._max_inline = limits.max_inline
         self._tail = bytearray()
         self._needed = 0
-        self._failed: TransferError | None = None
+        self._failure: tuple[Code, str, str] | None = None
 
     @property
     def remaining(self) -> int:
@@ -112,21 +112,27 @@ class Decoder:
 
     def _guarded(self, action: Callable[..., None], *arguments: Any) -> None:
         cause = None
-        if self._failed is None:
+        if self._failure is None:
             try:
                 action(*arguments)
                 return
             except TransferError as error:
                 where = paths.render(self._assembly.path())
-                message = f"{where}: {error.message}" if where else error.message
-                self._failed = TransferError(error.code, message, local=error.local)
+                self._failure = (
+                    error.code,
+                    f"{where}: {error.message}" if where else error.message,
+                    error.local,
+                )
                 cause = error.__cause__
             except (MemoryError, RecursionError):
-                self._failed = TransferError(Code.TOO_LARGE, "there is no memory for the object")
+                self._failure = Code.TOO_LARGE, "there is no memory for the object", ""
             self._assembly.clear()
             self._tail.clear()
-        # Outside of the except clauses, so that the error does not keep alive what has been received.
-        raise self._failed from cause
+        code, message, local = self._failure
+        try:  # outside of the except clauses and in no variable: the error must not keep alive what has arrived
+            raise TransferError(code, message, local=local) from cause
+        finally:
+            cause = None
 
     def _take(self, view: memoryview) -> None:
         if not self._tail:
@@ -161,7 +167,7 @@ class Decoder:
         """Parse tokens, after a value that is complete already if one is given; returns where it stopped."""
         stack = self._assembly.stack
         frame = stack[-1]
-        add, left = frame.add, frame.left
+        add, left = frame.adder(), frame.left
         at, end = 0, len(data)
         if end and self._assembly.sink is not None:
             raise _skeleton_in_buffer()
@@ -199,7 +205,7 @@ class Decoder:
                     if value is _OPENED:
                         value = MISSING
                         frame = stack[-1]
-                        add, left = frame.add, frame.left
+                        add, left = frame.adder(), frame.left
                         if left:
                             continue
             if value is not MISSING:
@@ -207,9 +213,9 @@ class Decoder:
                 left -= 1
             while not left:
                 value = frame.close()
-                stack.pop().drop()
+                stack.pop()
                 frame = stack[-1]
-                add, left = frame.add, frame.left
+                add, left = frame.adder(), frame.left
                 if value is PENDING:
                     if at != end:
                         raise _skeleton_in_buffer()

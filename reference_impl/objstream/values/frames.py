@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from itertools import repeat, starmap
@@ -20,41 +21,33 @@ VALUES, ARGUMENTS, LEAVES = range(3)
 _LARGE = 4096
 
 
-class Frame:
+class Frame(ABC):
     """A container being received.
 
     Attributes:
-        add: takes the next value.
-        left: how many are missing.
+        left: how many values are missing.
         allowed: the types that the next value may have, None for all.
         level: VALUES, ARGUMENTS or LEAVES.
     """
 
-    __slots__ = ("add", "allowed", "left", "level")
+    __slots__ = ("allowed", "left", "level")
 
-    def __init__(
-        self,
-        add: Callable[[Any], object],
-        left: int,
-        allowed: frozenset[type] | None = None,
-        level: int = VALUES,
-    ) -> None:
-        self.add = add
+    def __init__(self, left: int, allowed: frozenset[type] | None = None, level: int = VALUES) -> None:
         self.left = left
         self.allowed = allowed
         self.level = level
 
+    @abstractmethod
+    def adder(self) -> Callable[[Any], object]:
+        """What takes the next value. (An attribute for it would be a reference cycle.)"""
+
+    @abstractmethod
     def close(self) -> object:
         """The complete value, or PENDING where the bytes of a buffer are due first."""
-        raise NotImplementedError
 
     def step(self) -> object:
         """The key or index of the value that is awaited, MISSING where values have none."""
         return MISSING
-
-    def drop(self) -> None:
-        """The frame takes nothing more; without its bound method it is no reference cycle."""
-        self.add = _closed
 
 
 class ListFrame(Frame):
@@ -62,7 +55,10 @@ class ListFrame(Frame):
 
     def __init__(self, size: int, level: int = VALUES) -> None:
         self.items: list[object] = []
-        super().__init__(self.items.append, size, level=level)
+        super().__init__(size, level=level)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self.items.append
 
     def close(self) -> list[object]:
         return self.items
@@ -76,7 +72,11 @@ class TupleFrame(Frame):
 
     def __init__(self, size: int, allowed: frozenset[type] | None) -> None:
         self.items = _buffer(size)
-        super().__init__(self.items.append if allowed is None else self._add, size, allowed)
+        super().__init__(size, allowed)
+
+    def adder(self) -> Callable[[Any], object]:
+        append: Callable[[Any], object] = self.items.append
+        return append if self.allowed is None else self._add
 
     def _add(self, value: object) -> None:
         check(type(value), self.allowed, Code.PROTOCOL)
@@ -96,7 +96,10 @@ class MapFrame(Frame):
         self.value: dict[object, object] = {}
         self._key: object = MISSING
         self._guard = CollisionGuard()
-        super().__init__(self._add, 2 * size, KEYS)
+        super().__init__(2 * size, KEYS)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self._add
 
     def _add(self, item: object) -> None:
         if self.allowed is None:
@@ -124,7 +127,10 @@ class SetFrame(Frame):
     def __init__(self, size: int) -> None:
         self.value: set[object] = set()
         self._guard = CollisionGuard()
-        super().__init__(self._add, size, ELEMENTS)
+        super().__init__(size, ELEMENTS)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self._add
 
     def _add(self, item: object) -> None:
         check(type(item), ELEMENTS, Code.PROTOCOL)
@@ -148,7 +154,10 @@ class FrozenSetFrame(Frame):
         self.items = _buffer(size)
         self._size = size
         self._guard = CollisionGuard()
-        super().__init__(self._add, size, allowed or ELEMENTS)
+        super().__init__(size, allowed or ELEMENTS)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self._add
 
     def _add(self, item: object) -> None:
         check(type(item), self.allowed, Code.PROTOCOL)
@@ -171,7 +180,10 @@ class AppFrame(Frame):
     def __init__(self, app: AppType) -> None:
         self._app = app
         self._value: object = None
-        super().__init__(self._add, 1)
+        super().__init__(1)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self._add
 
     def _add(self, value: object) -> None:
         self._value = value
@@ -189,7 +201,10 @@ class ArgumentsFrame(Frame):
         self.name = name
         self.arguments: list[Any] = []
         self._finish = finish
-        super().__init__(self.arguments.append, size, level=ARGUMENTS)
+        super().__init__(size, level=ARGUMENTS)
+
+    def adder(self) -> Callable[[Any], object]:
+        return self.arguments.append
 
     def close(self) -> object:
         return self._finish(self.name, self.arguments)
@@ -213,9 +228,15 @@ class RootFrame(Frame):
         self._guard = CollisionGuard()
         self._count = 0
         self.items = 0
-        allowed = KEYS if pairs else ELEMENTS if elements else None
-        add = self._add_pair if pairs else self._add_element if elements else self._hand_over
-        super().__init__(add, -1, allowed)
+        super().__init__(-1, KEYS if pairs else ELEMENTS if elements else None)
+
+    def adder(self) -> Callable[[Any], object]:
+        if self._pairs:
+            return self._add_pair
+        return self._hand_over if self.allowed is None else self._add_element
+
+    def close(self) -> object:
+        raise AssertionError("the root is open until the end")
 
     @property
     def awaits_value(self) -> bool:
@@ -258,10 +279,6 @@ class RootFrame(Frame):
         if self._pairs:
             return self._key if self.allowed is None else MISSING
         return self._count if self.allowed is None else MISSING
-
-
-def _closed(value: object) -> None:
-    raise AssertionError("a value for a container that is complete")
 
 
 _INCOMPARABLE = (TypeError, ValueError, ArithmeticError, Warning)

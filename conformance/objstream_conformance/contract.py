@@ -30,9 +30,16 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "chunk-size": "the size of a file's chunks can be set",
     "resume": "an interrupted transfer can be continued",
     "tensors": "torch tensors are values",
+    "numpy": "numpy arrays and scalars are values",
+    "memory": "memory is bounded by the largest entry at least, and is measured",
+    "registry": "application types travel under registered names",
+    "root": "the files below a directory can be retrieved: add_directory",
     "wire": "sessions are opened with their bytes in the suite's hands: Adapter.wire",
 }
-"""The capabilities the suite knows, and what each one offers. Others may be declared; nothing tests them."""
+"""The capabilities the suite knows, and what each one offers; what a site then has besides is in :mod:`.extras`.
+
+Others may be declared; nothing tests them.
+"""
 
 
 class Rejected(Exception):

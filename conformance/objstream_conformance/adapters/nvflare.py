@@ -83,7 +83,7 @@ class NVFlareAdapter:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
     def describe(self) -> Description:
-        capabilities = {"container", "file", "push", "pull", "multi-target", "chunk-size"}
+        capabilities = {"container", "file", "push", "pull", "multi-target", "chunk-size", "numpy", "memory"}
         if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
             capabilities.add("tensors")
         return Description("nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities))

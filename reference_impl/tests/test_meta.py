@@ -15,7 +15,7 @@ from .helpers import failure
 CHAIN = bytes(range(32))
 VALID: dict[str, dict[int, Any]] = {
     "OFFER": {2: "model", 3: "dict"},
-    "REQUEST": {0: [1, 2], 1: ["sha-256", "x"], 2: "m", 3: "container", 6: 0, 7: 0, 8: 1},
+    "REQUEST": {0: [1], 1: ["sha-256"], 2: "m", 3: "container", 6: 0, 7: 0, 8: 1},
     "OPEN": {0: 1, 1: "sha-256", 3: "list"},
     "ENTRIES": {},
     "DATA": {11: b"digest"},

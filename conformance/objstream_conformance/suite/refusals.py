@@ -111,8 +111,8 @@ def too_deep(t: Case) -> None:
 
 @requirement("OSP-ENC-022", needs=["container"])
 def too_large_integers(t: Case) -> None:
-    """Integers of 65537 bytes, of either sign, are refused by the sender."""
-    for value in (1 << 8 * 65_536, -1 << 8 * 65_536):
+    """Integers whose bignum has 65537 bytes, of either sign, are refused by the sender."""
+    for value in (1 << 8 * 65_536, -1 - (1 << 8 * 65_536)):
         t.refuses([1, {"large": value}], "an integer of 65537 bytes to be refused")
 
 

@@ -13,7 +13,7 @@ from objstream_conformance.profile.measure import measure
 from objstream_conformance.profile.scenarios import SCENARIOS
 
 MUTANTS = Path(__file__).with_name("mutants.py")
-SIZES = (8 * MIB, 32 * MIB)
+SIZES = (4 * MIB, 16 * MIB)
 FAULTY: dict[tuple[str, str], set[str]] = {
     ("WholeReceiver", "equal-entries"): {"receiver"},
     ("WholeReceiver", "huge-entry"): {"receiver"},

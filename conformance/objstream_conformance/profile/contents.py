@@ -14,8 +14,8 @@ import numpy as np
 KIB = 1 << 10
 MIB = 1 << 20
 
-EQUAL_ENTRY = 4 * MIB
-SMALL_ENTRY = 512
+EQUAL_ENTRY = 2 * MIB
+SMALL_ENTRY = 640
 """Bytes of memory that a small entry takes, roughly."""
 LAYERS = 12
 BLOCK = 8 * KIB
@@ -29,7 +29,7 @@ def huge(size: int) -> Entries:
 
 
 def equal(size: int) -> Entries:
-    """Entries of 4 MiB."""
+    """Entries of 2 MiB."""
     for index in range(max(1, size // EQUAL_ENTRY)):
         yield f"layer.{index}", _array(min(size, EQUAL_ENTRY), index)
 
@@ -37,7 +37,7 @@ def equal(size: int) -> Entries:
 def small(size: int) -> Entries:
     """Metrics and the like: numbers and short texts."""
     for index in range(size // SMALL_ENTRY):
-        yield f"metric.{index:012d}", [index * 1000, index / 7, f"{index:0200d}"]
+        yield f"metric.{index:012d}", [index * 1000, index / 7, f"{index:0350d}"]
 
 
 def nested(size: int) -> Entries:

@@ -91,8 +91,8 @@ SCENARIOS: dict[str, Scenario] = {
     one.name: one
     for one in (
         Scenario("huge-entry", "one entry with everything in it", "huge", _CHUNK),
-        Scenario("equal-entries", "entries of 4 MiB, more and more", "equal", _ENTRY, "Bounded-entry"),
-        Scenario("small-entries", "entries of half a KiB, more and more", "small", _COUNT),
+        Scenario("equal-entries", "entries of 2 MiB, more and more", "equal", _ENTRY, "Bounded-entry"),
+        Scenario("small-entries", "entries of 640 bytes, more and more", "small", _COUNT),
         Scenario("gpt", "the torch state dict of a GPT, float32", "gpt", _CHUNK),
         Scenario("gpt-bf16", "the same, bfloat16", "gpt-bf16", _CHUNK),
         Scenario("nested", "arrays deep in containers", "nested", _CHUNK),

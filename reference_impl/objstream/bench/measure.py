@@ -14,12 +14,13 @@ from multiprocessing.connection import Connection
 from statistics import median
 from typing import Any
 
+from .. import __version__
 from ..limits import MIB
 from ..session import WINDOW
 from .layouts import SMALL_ENTRIES, shapes
 from .peers import INTO, NEW, RAW, RAW_NEW, SMALL, Setup, Task, receive, send
 
-_PACKAGES = ("objstream", "numpy", "torch", "blake3", "xxhash")
+_PACKAGES = ("numpy", "torch", "blake3", "xxhash")
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def _environment() -> dict[str, str]:
         "machine": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "objstream": __version__,
     }
     for package in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -78,15 +78,18 @@ def bench(
     """
     chosen = digests or tuple(name for name in (NONE, "xxh3-128", *DEFAULT) if name in ALGORITHMS)
     plan = Plan(size, layout, tuple(dict.fromkeys(chosen)), repeat, chunk, window)
-    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=None)
-        report = run(plan, lambda done, total: bar.update(task, completed=done, total=total))
+    report = _watched(plan) if sys.stderr.isatty() else run(plan)
     _show(report)
     if json_file is not None:
         json_file.write_text(json.dumps(report.as_json(), indent=1) + "\n", "utf-8")
+
+
+def _watched(plan: Plan) -> Report:
+    """Run it with a progress bar."""
+    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        return run(plan, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _show(report: Report) -> None:

@@ -149,11 +149,28 @@ def test_a_code_of_tomorrow_is_still_a_failure() -> None:
     assert "of tomorrow" in sender.error.message
 
 
-def test_a_message_that_is_too_long_is_cut_where_a_character_ends() -> None:
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("x" * 512, "x" * 512),
+        ("x" * 513, "x" * 509 + "..."),
+        ("ü" * 256, "ü" * 256),
+        ("ü" * 1000, "ü" * 254 + "..."),
+        ("\N{PILE OF POO}" * 200, "\N{PILE OF POO}" * 127 + "..."),
+    ],
+)
+def test_a_message_that_is_too_long_is_cut_where_a_character_ends(told: str, kept: str) -> None:
     talk, sender, _ = offered(ContainerStreamer(VALUE, name="m"))
-    talk.say(RESET, meta(code=5, message="ü" * 1000))
+    talk.say(RESET, meta(code=5, message=told))
     assert sender.error is not None
-    assert sender.error.message == "ü" * 254 + "..."
+    assert sender.error.message == kept
+
+
+def test_a_message_of_ones_own_is_cut_too_and_never_breaks() -> None:
+    for message, sent in (("x" * 513, "x" * 509 + "..."), ("no \udc80 here", "no ? here")):
+        talk, sender, _ = offered(ContainerStreamer(VALUE, name="m"))
+        sender.fail(TransferError(Code.REFUSED, message))
+        assert reset_of(talk.hear()) == (Code.REFUSED, sent)
 
 
 @pytest.mark.parametrize(

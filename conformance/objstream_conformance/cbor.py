@@ -105,7 +105,7 @@ def _parts(item: Any) -> Iterator[bytes | Ref]:
     elif isinstance(item, Tag):
         yield head(TAG, item.number)
         yield from _parts(item.item)
-    elif isinstance(item, (list, tuple)):
+    elif isinstance(item, list):
         yield head(ARRAY, len(item))
         for element in item:
             yield from _parts(element)

@@ -7,14 +7,15 @@ otherwise. The reader takes frames apart without judging them: that is for the c
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from zlib import crc32
 
-from .cbor import EXTENSION, SET, Map, Ref, Tag, cbor, pieces, plain, read, read_all
+from .cbor import EXTENSION, Map, Ref, Tag, cbor, pieces, plain, read, read_all
 
 PREFACE: Final = b"\x89OSP\r\n\x1a\n"
 HEADER: Final = struct.Struct(">BBHIQII")
@@ -106,15 +107,15 @@ class Author:
     def write(self, frame: Step) -> bytes:
         given = dict(frame.fields)
         type_, data = given["type"], given.get("data", b"")
-        meta = given["meta"] if "meta" in given else cbor(self._meta(type_, data, given))
+        meta = given.get("meta", cbor(self._meta(type_, data, given)))
         seq = given.get("seq", self.seq)
         self.seq += 1
         lengths = given.get("meta_len", len(meta)), given.get("data_len", len(data))
         crc = given.get("meta_crc", crc32(meta))
         head = struct.pack(">BBHIQI", type_, given.get("flags", 0), *lengths, seq, crc)
         head += struct.pack(">I", given.get("header_crc", crc32(head)))
-        after: dict[str, bytes] = {"header": b"", "meta": meta}
-        return head + after.get(given.get("cut", ""), meta + data)
+        after: bytes = {"header": b"", "meta": meta}.get(given.get("cut", ""), meta + data)
+        return head + after
 
     def _meta(self, type_: int, data: bytes, given: Mapping[str, Any]) -> dict[object, object]:
         known: dict[str, object] = {}
@@ -128,7 +129,7 @@ class Author:
             self.chain = linked(self.chain, type_, len(data), digest)
         elif type_ == Type.END:
             known = {"size": self.size, "chain": self.chain}
-        known.update((name, value) for name, value in given.items() if name in KEYS)
+        known |= {name: value for name, value in given.items() if name in KEYS}
         numbered = {KEYS.index(name): known[name] for name in KEYS if known.get(name, ABSENT) is not ABSENT}
         return {**numbered, **given.get("extra", {})}
 
@@ -213,9 +214,9 @@ def items(frames: Iterable[Frame]) -> list[Any]:
         ValueError: they are not in the one form, or the buffers are not those that are referred to.
     """
     carried = _merged(frames)
-    buffers = iter([data for out, data in carried if out])
     skeleton = b"".join(data for out, data in carried if not out)
-    found = [_with_buffers(plain(node), buffers) for node in read_all(skeleton)]
+    buffers = io.BytesIO(b"".join(data for out, data in carried if out))
+    found = [with_buffers(plain(node), buffers) for node in read_all(skeleton)]
     if pieces(*found) != carried:
         raise ValueError("an item in another form than its one form, or a buffer that is not where it is due")
     return found
@@ -234,21 +235,16 @@ def _merged(frames: Iterable[Frame]) -> list[tuple[bool, bytes]]:
     return merged
 
 
-def _with_buffers(item: Any, buffers: Iterator[bytes]) -> Any:
+def with_buffers(item: Any, buffers: BinaryIO) -> Any:
+    """The item with its references followed: each takes its bytes from those that come next."""
     if isinstance(item, list):
-        return [_with_buffers(element, buffers) for element in item]
+        return [with_buffers(element, buffers) for element in item]
     if isinstance(item, Map):
-        pairs = tuple(
-            (_with_buffers(key, buffers), _with_buffers(value, buffers)) for key, value in item.pairs
-        )
-        return Map(pairs)
+        pairs = ((with_buffers(key, buffers), with_buffers(value, buffers)) for key, value in item.pairs)
+        return Map(tuple(pairs))
     if isinstance(item, Tag) and isinstance(item.item, list):
         name, *arguments = item.item or [None]
-        if item.number == EXTENSION and _REFERRING.get(name) == len(arguments):
-            *before, last = arguments
-            if type(last) is int:
-                last = Ref(next(buffers, b""))
-            return Tag(EXTENSION, [name, *before, last])
-        if item.number in (EXTENSION, SET):
-            return Tag(item.number, _with_buffers(item.item, buffers))
+        if item.number == EXTENSION and _REFERRING.get(name) == len(arguments) and type(arguments[-1]) is int:
+            return Tag(EXTENSION, [name, *arguments[:-1], Ref(buffers.read(arguments[-1]))])
+        return Tag(item.number, with_buffers(item.item, buffers))
     return item

@@ -15,13 +15,13 @@ import functools
 import math
 import struct
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .cbor import EXTENSION, SET, Map, Ref, Tag
+from .cbor import EXTENSION, SET, Map, Ref, Tag, ext, set_of
 
 _DTYPES = """
     F64 <f8 float64, F32 <f4 float32, F16 <f2 float16, BF16 - bfloat16, I64 <i8 int64, I32 <i4 int32, I16 <i2 int16,
@@ -75,6 +75,15 @@ def _argument(argument: Any) -> object:
     return argument
 
 
+def container(kind: str, items: Sequence[object]) -> object:
+    """A container of that kind as an item, of the items of its content (of a dict: keys and values in turn)."""
+    if kind == "dict":
+        return Map(tuple(zip(items[::2], items[1::2], strict=True)))
+    if kind in ("tuple", "frozenset"):
+        return ext(kind, *items)
+    return set_of(*items) if kind == "set" else list(items)
+
+
 def build(value: Any) -> Any:
     """The value of Python that stands for a value in this notation."""
     if isinstance(value, list):
@@ -104,12 +113,12 @@ def _zone(zone: Any) -> datetime.timezone | None:
 
 def _datetime(arguments: list[Any]) -> datetime.datetime:
     *fields, fold, zone = arguments
-    return datetime.datetime(*fields, _zone(zone), fold=fold)
+    return datetime.datetime(*fields).replace(tzinfo=_zone(zone), fold=fold)
 
 
 def _time(arguments: list[Any]) -> datetime.time:
     *fields, fold, zone = arguments
-    return datetime.time(*fields, _zone(zone), fold=fold)
+    return datetime.time(*fields).replace(tzinfo=_zone(zone), fold=fold)
 
 
 def _array(arguments: list[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +17,14 @@ from objstream import (
     FileStreamer,
     Limits,
     Options,
+    Registry,
     Request,
 )
 from objstream.limits import MIB
 from objstream.session import AnySession, Connection, Receiver, Sender
 
 from ..contract import Role, Unsupported
+from ..notation import application
 
 _SHARED = {"digests", "deadline", "window"}
 
@@ -43,15 +45,16 @@ class _Desk(objstream.Site):
 class ReferenceEnd:
     """See :class:`~..contract.WireEnd`.
 
-    Options: `digests`, `deadline` (30 s), `window`, `chunk`, `kind` ("container" or "file", of a requester) and the
-    fields of `objstream.Limits`.
+    Options: `digests`, `deadline` (30 s), `window`, `chunk`, `kind` ("container" or "file", of a requester), `types`
+    (names of application types that are registered) and the fields of `objstream.Limits`.
     """
 
     def __init__(self, role: Role, name: str, value: object = None, **options: Any) -> None:
         self._now = 0.0
-        self._directory = tempfile.TemporaryDirectory(prefix="wire-end-")
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
         chunk = options.pop("chunk", MIB)
         kind = options.pop("kind", "container")
+        self._registry = _registry(options.pop("types", ()))
         shared = {key: options.pop(key) for key in _SHARED & options.keys()}
         shared.setdefault("deadline", 30.0)
         try:
@@ -134,8 +137,9 @@ class ReferenceEnd:
 
     def _assembler(self, kind: str) -> objstream.ObjectAssembler:
         if kind == "file":
+            self._directory = tempfile.TemporaryDirectory(prefix="wire-end-")
             return FileAssembler(Path(self._directory.name) / "received")
-        return ContainerAssembler()
+        return ContainerAssembler(registry=self._registry)
 
     def _receiver(self, name: str, kind: str) -> Receiver:
         return Receiver(
@@ -162,3 +166,12 @@ class ReferenceEnd:
         )
         sender.offer()
         return sender
+
+
+def _registry(types: Iterable[str]) -> Registry:
+    """Application types whose values are kept as they are."""
+    registry = Registry()
+    for name in types:
+        cls = application(name)
+        registry.register(cls, name, lambda instance: instance.value, cls)
+    return registry

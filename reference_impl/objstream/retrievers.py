@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import Code, TransferError
 from .limits import MIB
 from .site import Options, Request, Site
 from .streamers import (
@@ -208,9 +207,9 @@ class FileRetriever(ObjectRetriever):
         with self._lock:
             path = self._files.get(request.name)
         if path is None:
-            if self._root is None:
-                return None
-            path = _below(self._root, request.name)
+            path = None if self._root is None else _below(self._root, request.name)
+        if path is None:
+            return None
         return FileStreamer(path, name=request.name, chunk=self._chunk)
 
 
@@ -221,20 +220,13 @@ def _last_part(name: str) -> str:
     return part
 
 
-def _below(root: Path, name: str) -> str:
-    """The path of a regular file below root, no link followed on the way out of it.
-
-    Raises:
-        TransferError: NOT_FOUND, for everything else; the peer does not learn which.
-    """
-    missing = TransferError(Code.NOT_FOUND, f"no file is called {name!r} here")
+def _below(root: Path, name: str) -> str | None:
+    """The path of a regular file below root, no link followed on the way out of it; None for everything else."""
     if not name or "\0" in name or name.startswith("/") or ".." in name.split("/"):
-        raise missing
+        return None
     try:
         path = (root / name).resolve(strict=True)
         mode = path.stat().st_mode
-    except (OSError, RuntimeError, ValueError) as problem:
-        raise missing from problem
-    if not path.is_relative_to(root) or not stat.S_ISREG(mode):
-        raise missing
-    return str(path)
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return str(path) if path.is_relative_to(root) and stat.S_ISREG(mode) else None

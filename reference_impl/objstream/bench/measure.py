@@ -8,7 +8,7 @@ import importlib.util
 import os
 import platform
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from statistics import median
@@ -25,7 +25,11 @@ _PACKAGES = ("numpy", "torch", "blake3", "xxhash")
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: sizes in bytes, `repeat` rounds after one that does not count."""
+    """What is measured: sizes in bytes, `repeat` rounds after one that does not count.
+
+    Attributes:
+        torch: with tensors, not arrays; None: when torch is installed.
+    """
 
     size: int
     layout: str
@@ -33,6 +37,7 @@ class Plan:
     repeat: int
     chunk: int = MIB
     window: int = WINDOW
+    torch: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Report:
             "layout": self.plan.layout,
             "arrays": self.arrays,
             "bytes": self.bytes,
+            "torch": self.plan.torch,
             "chunk": self.plan.chunk,
             "window": self.plan.window,
             "small_entries": SMALL_ENTRIES,
@@ -93,7 +99,7 @@ def run(plan: Plan, progress: Callable[[int, int], None] = lambda done, total: N
     Raises:
         RuntimeError: one of the two processes died.
     """
-    torch = importlib.util.find_spec("torch") is not None
+    torch = importlib.util.find_spec("torch") is not None if plan.torch is None else plan.torch
     setup = Setup(shapes(plan.layout, plan.size), torch, plan.chunk, plan.window)
     tasks = _tasks(plan)
     taken: dict[Task, list[float]] = {task: [] for task in tasks}
@@ -109,7 +115,7 @@ def run(plan: Plan, progress: Callable[[int, int], None] = lambda done, total: N
                     if number:
                         taken[task].append(seconds)
                     progress(number * len(tasks) + index, rounds * len(tasks))
-    return Report(plan, _environment(), len(setup.shapes), total, taken)
+    return Report(replace(plan, torch=torch), _environment(), len(setup.shapes), total, taken)
 
 
 def _tasks(plan: Plan) -> list[Task]:

@@ -66,6 +66,7 @@ def bench(
     repeat: int,
     chunk: int,
     window: int,
+    numpy: bool,
     json_file: Path | None,
 ) -> None:
     """Transfer a state dict between two processes over TCP loopback.
@@ -77,7 +78,7 @@ def bench(
     ones have been written to before; a first round warms up and does not count.
     """
     chosen = digests or tuple(name for name in (NONE, "xxh3-128", *DEFAULT) if name in ALGORITHMS)
-    plan = Plan(size, layout, tuple(dict.fromkeys(chosen)), repeat, chunk, window)
+    plan = Plan(size, layout, tuple(dict.fromkeys(chosen)), repeat, chunk, window, False if numpy else None)
     report = _watched(plan) if sys.stderr.isatty() else run(plan)
     _show(report)
     if json_file is not None:
@@ -97,7 +98,7 @@ def _show(report: Report) -> None:
     click.echo(", ".join(f"{name} {value}" for name, value in report.environment.items()))
     table = Table("digest")
     if report.arrays:
-        kind = "tensors" if "torch" in report.environment else "arrays"
+        kind = "tensors" if plan.torch else "arrays"
         click.echo(
             f"{plan.layout}: {report.arrays} float32 {kind}, {words.size(report.bytes)}; "
             f"chunk {words.size(plan.chunk)}, window {words.size(plan.window)}; medians of {plan.repeat} rounds"

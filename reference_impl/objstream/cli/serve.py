@@ -17,7 +17,7 @@ import click
 from ..engines.socket import SocketSite
 from ..errors import Code, TransferError
 from ..limits import Limits
-from ..models import ModelAssembler, ModelError, ModelFile, ModelStreamer, is_model
+from ..models import ModelAssembler, ModelError, ModelFile, ModelStreamer, is_model, metadata_fits
 from ..retrievers import FileRetriever
 from ..site import Options, Outcome, Request
 from ..streamers import FileAssembler, FileStreamer, ObjectAssembler, ObjectStreamer
@@ -126,16 +126,19 @@ def _announce(
     root: Path | None,
     accept: Path | None,
 ) -> None:
-    offered = [
-        f"container {name} ({len(model.model().container)} entries, {words.size(model.path.stat().st_size)})"
-        for name, model in models.items()
-    ]
+    offered = [_described(name, model) for name, model in models.items()]
     offered += [f"file {name} ({words.size(path.stat().st_size)})" for name, path in files]
     if root is not None:
         offered.append(f"the files below {root}")
     if accept is not None:
         offered.append(f"room for what is put, in {accept}")
     click.echo(words.clean(f"serving at {site.address}: {', '.join(offered) or 'nothing'}"))
+
+
+def _described(name: str, file: ModelFile) -> str:
+    container, metadata = file.model()
+    lacking = "" if metadata_fits(metadata) else ", without its metadata, which is too large"
+    return f"container {name} ({len(container)} entries, {words.size(_size(file.path))}{lacking})"
 
 
 def assembler(directory: Path, request: Request) -> ObjectAssembler | None:

@@ -12,13 +12,14 @@ import click
 from ..engines.socket import SocketSite
 from ..errors import TransferError
 from ..limits import Limits
-from ..models import ModelAssembler, ModelFile, ModelStreamer, is_model
+from ..meta import MAX_UINT
+from ..models import ModelAssembler, ModelFile, ModelStreamer, is_model, metadata_fits
 from ..retrievers import ContainerRetriever, FileRetriever
 from ..site import Options
 from ..streamers import FileStreamer, ObjectStreamer
 from . import words
 from .commands import say
-from .common import Interruption, free_space, parse_url, transfer_options
+from .common import Interruption, parse_url, transfer_options
 from .progress import Bar
 
 
@@ -53,7 +54,7 @@ def get(
     path = output or Path(name.rsplit("/", 1)[-1])
     if not path.name or path.is_dir() or not path.parent.is_dir():
         raise click.BadParameter(f"{str(path)!r} is no place for a file", param_hint="--output")
-    limits = dataclasses.replace(Limits(), max_bytes=free_space(path.parent))
+    limits = dataclasses.replace(Limits(), max_bytes=MAX_UINT)  # what is stored is held against the disk
     options = Options(digests=digests, deadline=deadline, limits=limits)
 
     def transfer(site: SocketSite, options: Options) -> None:
@@ -86,7 +87,10 @@ def put(
     else:
         if not is_model(name):
             name += path.suffix
-        streamer = ModelStreamer(ModelFile(path).model(), name=name)
+        model = ModelFile(path).model()
+        if not metadata_fits(model.metadata):
+            say(f"{path}: its metadata is too large to be sent along")
+        streamer = ModelStreamer(model, name=name)
 
     def transfer(site: SocketSite, options: Options) -> None:
         outcome = site.push([url], streamer, options)[url]

@@ -28,14 +28,20 @@ class Address:
 
 def parse(url: str) -> Address:
     """Raises ValueError, saying what an address looks like, when `url` is none."""
-    parts = urlsplit(url)
-    try:
-        if parts.scheme == "tcp" and parts.hostname and parts.port is not None and not parts.path.strip("/"):
-            return Address("tcp", host=parts.hostname, port=parts.port)
-    except ValueError:
-        pass
-    if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
-        return Address("unix", path=parts.path)
+    scheme, _, rest = url.partition("://")
+    if scheme == "unix" and rest.startswith("/"):
+        return Address("unix", path=rest)
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        port = parts.port
+        if (
+            scheme == "tcp"
+            and parts.hostname
+            and port is not None
+            and parts.netloc == rest
+            and "@" not in rest
+        ):
+            return Address("tcp", host=parts.hostname, port=port)
     raise ValueError(f"{url!r} is no address: write tcp://HOST:PORT or unix:///PATH")
 
 

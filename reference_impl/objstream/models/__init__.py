@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .files import FORMATS, Model, is_model, load_model, save_model
 from .formats import ModelError
-from .transfer import ModelAssembler, ModelFile, ModelStreamer
+from .transfer import ModelAssembler, ModelFile, ModelStreamer, metadata_fits
 
 __all__ = [
     "FORMATS",
@@ -20,5 +20,6 @@ __all__ = [
     "ModelStreamer",
     "is_model",
     "load_model",
+    "metadata_fits",
     "save_model",
 ]

@@ -30,7 +30,7 @@ class ModelStreamer(ContainerStreamer):
         self, model: Model, *, name: str = "model", chunk: int = MIB, limits: Limits | None = None
     ) -> None:
         super().__init__(model.container, name=name, chunk=chunk, limits=limits)
-        self._metadata = model.metadata if fits(model.metadata) else {}
+        self._metadata = model.metadata if metadata_fits(model.metadata) else {}
 
     def describe(self) -> Description:
         described = super().describe()
@@ -39,8 +39,8 @@ class ModelStreamer(ContainerStreamer):
         return dataclasses.replace(described, attributes={ATTRIBUTE: dict(self._metadata)})
 
 
-def fits(metadata: Metadata) -> bool:
-    """Whether this metadata is small enough to travel."""
+def metadata_fits(metadata: Metadata) -> bool:
+    """Whether this metadata is small enough to travel with the model."""
     return sum(len(key.encode()) + len(text.encode()) + 10 for key, text in metadata.items()) <= MAX_METADATA
 
 
@@ -102,6 +102,7 @@ class ModelAssembler(ContainerAssembler):
         if self._make.whole:  # in memory first, whatever the disk may hold
             limits = dataclasses.replace(limits, max_bytes=min(limits.max_bytes, Limits().max_bytes))
         super().begin(description, limits)
+        _check_space(self.path.parent, description.size or 0)
         told = description.attributes.get(ATTRIBUTE)
         metadata = {
             key: text
@@ -136,6 +137,15 @@ class ModelAssembler(ContainerAssembler):
         assert isinstance(value, tuple)
         with _storing():
             self._writer.add(*value)
+
+
+def _check_space(directory: Path, size: int) -> None:
+    state = os.statvfs(directory)
+    free = state.f_bavail * state.f_frsize
+    if size > free:
+        raise TransferError(
+            Code.STORE_FAILED, f"{size} bytes announced, the disk has {free} left", local=str(directory)
+        )
 
 
 @contextlib.contextmanager

@@ -67,6 +67,10 @@ class Connection:
             self._reader.received(count)
         except TransferError as problem:
             self.fail(problem)
+        except BaseException:  # an interrupt, or an error of the program: nothing can be understood after it
+            self._closing = True
+            self.cancel()
+            raise
 
     def output(self) -> Buffers | None:
         """The next buffers to send, [] to be asked again, None when there is nothing until something else happens."""

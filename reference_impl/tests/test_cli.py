@@ -473,6 +473,16 @@ class TestServe:
                 main(arguments)
                 assert re.fullmatch(rf"\d\d:\d\d:\d\d {pattern}\n", server.line())
 
+    def test_metadata_that_stays_behind_is_mentioned(
+        self, here: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        save_model(ARRAYS, here / "m.safetensors", metadata={"long": "x" * 5000})
+        with serving("tcp://127.0.0.1:0", "--numpy", "--container", "m.safetensors") as server:
+            assert "without its metadata, which is too large)" in server.first
+        assert main(["put", "tcp://127.0.0.1:1", "m.safetensors"]) == 1
+        lines = capfd.readouterr().err.splitlines()
+        assert lines[0] == "objstream: m.safetensors: its metadata is too large to be sent along"
+
     def test_a_unix_socket(self, here: Path) -> None:
         (here / "noise").write_bytes(NOISE)
         with serving(f"unix://{here}/socket", "--file", "noise") as server:

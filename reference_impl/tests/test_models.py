@@ -459,6 +459,17 @@ class TestTransfer:
         assert self.outcome.error.from_peer
         assert left_in(tmp_path) == []
 
+    def test_what_the_disk_has_no_room_for_is_refused_before_it_is_sent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fields = list(os.statvfs(tmp_path))
+        fields[4] = 100  # f_bavail
+        monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(fields))
+        with pytest.raises(TransferError, match=r"\d+ bytes announced, the disk has \d+ left") as caught:
+            self.transfer(Model(ARRAYS, {}), tmp_path / "m.npz")
+        assert caught.value.code is Code.STORE_FAILED
+        assert left_in(tmp_path) == []
+
     def test_a_checkpoint_must_fit_into_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.importorskip("torch")
         monkeypatch.setattr(transfer, "Limits", lambda: Limits(max_bytes=1 << 20))

@@ -56,6 +56,7 @@ from . import words
     default=str(WINDOW),
     help=f"Bytes that the sender may be ahead.  [default: {words.size(WINDOW)}]",
 )
+@click.option("--numpy", is_flag=True, help="Arrays, not torch tensors.")
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write figures here."
 )

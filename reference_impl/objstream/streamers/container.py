@@ -151,11 +151,17 @@ class ContainerAssembler(ObjectAssembler):
                 raise TransferError(Code.PROTOCOL, f"entry {self.count}: its key has been sent before")
             self._items[key] = item
         elif self._kind in ("set", "frozenset"):
-            if value in self._items:
+            if self._among(value):
                 raise TransferError(Code.PROTOCOL, f"entry {self.count}: this element has been sent before")
             self._items.add(value)
         else:
             self._items.append(value)
+
+    def _among(self, element: object) -> bool:
+        try:
+            return element in self._items
+        except (TypeError, ValueError, ArithmeticError) as problem:  # elements of one hash that do not compare
+            raise TransferError(Code.PROTOCOL, f"entry {self.count}: {problem}") from problem
 
     def result(self) -> object:
         items, self._items, self._decoder = self._items, None, None

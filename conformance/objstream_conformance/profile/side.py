@@ -70,7 +70,6 @@ class Side:
             self.object, self.footprint = footprint(lambda: self._build(self.size), meter)
         self.result: Any = None
         self.problem: Exception | None = None
-        self.worker: threading.Thread | None = None
         self.threads = threading.active_count()
         self.meter = self._meter(Path(spec.record), stacks=spec.stacks)
         if spec.sender and not self.scenario.push:
@@ -95,15 +94,16 @@ class Side:
         self.meter.start()
 
     def run(self, peers: list[str]) -> str:
-        """Make the transfer, or transfers, and say why it failed."""
+        """Make the transfer, or transfers, and say why it failed.
+
+        The error is kept, as an application may keep it: what was received must not hang on its traceback.
+        """
         try:
             for _ in range(self.scenario.sessions(self.spec.size)):
                 self.result = None
                 self.result = self._transfer(peers, "object", self.object)
         except Exception as problem:
-            self.problem = (
-                problem  # kept, as an application may: its traceback must not hold what was received
-            )
+            self.problem = problem
         return "" if self.problem is None else f"{type(self.problem).__name__}: {self.problem}"
 
     def cancel(self) -> None:
@@ -132,23 +132,21 @@ class Side:
             return contents.file_difference(Path(result), self.size)
         if type(result) is not dict:
             return f"a {type(result).__name__} arrived"
-        for sent, received in itertools.zip_longest(
-            contents.CONTENTS[self.scenario.content](self.size), result.items()
-        ):
+        entries = contents.CONTENTS[self.scenario.content](self.size)
+        for sent, received in itertools.zip_longest(entries, result.items()):
             if found := difference(sent, received, "entry"):
                 return found
         return ""
 
     def _transfer(self, peers: list[str], name: str, value: Any) -> Any:
+        file = self.scenario.content == "file"
         if self.scenario.push:
-            send = (
-                self.endpoint.send_file if self.scenario.content == "file" else self.endpoint.send_container
-            )
+            send = self.endpoint.send_file if file else self.endpoint.send_container
             for verdict in send(peers, value, timeout=DEADLINE).values():
                 if verdict is not None:
                     raise verdict
             return None
-        if self.scenario.content == "file":
+        if file:
             return self.endpoint.retrieve_file(peers[0], name, timeout=DEADLINE)
         options = {"into": value} if self.scenario.into else {}
         return self.endpoint.retrieve_container(peers[0], name, timeout=DEADLINE, **options)

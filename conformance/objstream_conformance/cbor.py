@@ -78,14 +78,14 @@ def cbor(item: object) -> bytes:
 def pieces(*items: object) -> list[tuple[bool, bytes]]:
     """The content of a container: pieces of skeleton (False) and buffers (True), in order."""
     found: list[tuple[bool, bytes]] = []
-    skeleton = b""
+    skeleton = bytearray()
     for part in (part for item in items for part in _parts(item)):
         if isinstance(part, Ref):
-            found += [(False, skeleton + head(UINT, len(part.buffer))), (True, part.buffer)]
-            skeleton = b""
+            found += [(False, bytes(skeleton + head(UINT, len(part.buffer)))), (True, part.buffer)]
+            skeleton.clear()
         else:
             skeleton += part
-    return [*found, (False, skeleton)] if skeleton else found
+    return [*found, (False, bytes(skeleton))] if skeleton else found
 
 
 def _parts(item: Any) -> Iterator[bytes | Ref]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import cache
 from typing import Any
 
@@ -149,3 +150,13 @@ class Grammar:
 def schema() -> Grammar:
     """The grammar of `osp.cddl`."""
     return Grammar(spec_path().joinpath("osp.cddl").read_text("utf-8"))
+
+
+def fits(rule: str, item: Node) -> bool:
+    """Whether an item matches a rule of `osp.cddl`; values of 128 levels need more room than Python gives."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20 * limit)
+    try:
+        return schema().match(rule, item)
+    finally:
+        sys.setrecursionlimit(limit)

@@ -114,6 +114,13 @@ def test_a_request_says_everything_that_a_sender_must_know() -> None:
     assert (asked.name, asked.seq, receiver.state) == ("REQUEST", 0, State.REQUESTED)
 
 
+def test_without_options_a_request_says_the_defaults_of_the_specification() -> None:
+    receiver = Receiver(ContainerAssembler(), name="m")
+    receiver.ask("container")
+    (asked,) = Talk(receiver).hear()
+    assert (asked.credit, asked.max_frame, receiver.deadline) == (16 << 20, 16 << 20, 60)
+
+
 def test_no_digest_is_not_offered_unless_it_is_asked_for() -> None:
     receiver = Receiver(ContainerAssembler(), name="m")
     receiver.ask("container")

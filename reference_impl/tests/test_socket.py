@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,14 @@ def peer(serve: Callable[[Raw], object]) -> Iterator[str]:
 def silent(raw: Raw) -> None:
     """Accepts, reads, and says nothing."""
     raw.ended()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def pull(site: SocketSite, address: str, **options: Any) -> Any:
@@ -561,12 +570,8 @@ def test_a_site_with_as_many_connections_as_it_takes_is_busy(url: str) -> None:
             raw.say(PREFACE)
             raw.say(frame(RESET, meta(code=12, message="")))
             assert raw.ended()
-        for _ in range(50):
-            with contextlib.suppress(TransferError):
-                assert same(pull(client, server.address))
-                break
-        else:
-            raise AssertionError("the site stays busy")
+        until(lambda: not server.site._lines)
+        assert same(pull(client, server.address))
 
 
 @pytest.mark.parametrize("what", ["pull", "push"])

@@ -122,6 +122,17 @@ def test_progress_puts_off_the_deadline(what: str) -> None:
     assert code_of(receiver.error) is Code.STALLED
 
 
+def test_the_last_byte_of_a_frame_is_progress() -> None:
+    talk, receiver = receiving()
+    data = frame(ENTRIES, meta(digest=hashlib.sha256(b"\x01\x02").digest()), b"\x01\x02", seq=talk.seq)
+    put(talk.connection, data[:-1])
+    talk.connection.tick(1)
+    assert receiver.expires == 11
+    put(talk.connection, data[-1:])
+    talk.connection.tick(9)
+    assert receiver.expires == 19
+
+
 def test_a_trickle_of_header_and_meta_is_no_progress() -> None:
     talk, receiver = receiving()
     data = frame(ENTRIES, meta(digest=bytes(32)), length=10, seq=talk.seq)

@@ -72,6 +72,11 @@ class Peer:
     def advance(self, seconds: float) -> list[Frame]:
         return self._hear(guard("advance", lambda: self._end.advance(seconds)))
 
+    def next_session(self) -> None:
+        """What follows belongs to the next session on the connection; of the last one, we forget what we heard."""
+        self.author = Author()
+        self.heard = []
+
     # -- what we know
 
     @property

@@ -1,0 +1,368 @@
+"""The vectors: what the script writes, read by the reference in any portions, by the schema and by another decoder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pycddl
+import pytest
+
+from objstream_conformance import cases, peer, registry, schema, vectors
+from objstream_conformance.adapters.reference import ReferenceAdapter
+from objstream_conformance.case import Case
+from objstream_conformance.cbor import Map, Tag, cbor, plain, read_all, set_of
+from objstream_conformance.frames import (
+    CODES,
+    HEADER,
+    KEYS,
+    PREFACE,
+    Frame,
+    Type,
+    linked,
+    split,
+    with_buffers,
+)
+from objstream_conformance.notation import container, render
+from objstream_conformance.peer import Peer
+from objstream_conformance.vectors import Vector
+
+VECTORS = vectors.load()
+GOOD = [vector for vector in VECTORS.values() if vector.good]
+BAD = [vector for vector in VECTORS.values() if not vector.good]
+TEXT = registry.spec_path().joinpath("osp.cddl").read_text("utf-8")
+RULES = {type_: "content" if type_ in (Type.ENTRIES, Type.DATA) else type_.name.lower() for type_ in Type}
+SCHEMAS = {type_: pycddl.Schema(f"start = {rule}\n{TEXT}") for type_, rule in RULES.items()}
+
+
+def heard(vector: Vector) -> list[Frame]:
+    """The frames of a vector; of one that ends inside a frame, as much as there is of it."""
+    return [_frame(line) for line in vector.lines[1:]]
+
+
+def _frame(line: bytes) -> Frame:
+    whole, _ = split(line)
+    if whole:
+        return whole[0]
+    type_, flags, meta_len, _, seq, *_ = HEADER.unpack(line[:24])
+    return Frame(type_, flags, seq, line[24 : 24 + meta_len], line[24 + meta_len :], line[:24])
+
+
+# -- the collection
+
+
+def test_the_script_writes_what_is_there() -> None:
+    script = registry.spec_path() / "tools" / "make_vectors.py"
+    subprocess.run([sys.executable, str(script), "--check"], check=True, timeout=60)
+
+
+def test_there_are_enough() -> None:
+    assert len(VECTORS) >= 150
+    assert len(BAD) >= len(VECTORS) / 2
+
+
+def test_every_vector_is_about_a_requirement_and_says_why() -> None:
+    known = registry.load()
+    for vector in VECTORS.values():
+        assert vector.id in known
+        assert vector.title
+        assert vector.why
+        assert "\n" not in vector.why
+
+
+def test_every_vector_is_played_by_a_case() -> None:
+    """Those of a requirement by its case; the others as twins, or where every good stream is cut anew."""
+    sources = "".join(path.read_text() for path in Path(cases.__file__).with_name("suite").glob("wire_*.py"))
+    played = {id_ for id_ in registry.load() if f'play(t, "{id_}")' in sources}
+    assert {vector.id for vector in BAD} <= played
+
+
+def test_every_type_of_frame_is_in_good_ones_and_at_fault_in_bad_ones() -> None:
+    for chosen in (GOOD, BAD):
+        last = [heard(vector)[-1:] if not vector.good else heard(vector) for vector in chosen]
+        assert {frame.type for found in last for frame in found} >= set(Type)
+
+
+def test_every_type_of_value_is_in_good_ones_and_at_fault_in_bad_ones() -> None:
+    for chosen in (GOOD, BAD):
+        found: Counter[str] = Counter()
+        for vector in chosen:
+            if vector.id[4:7] in ("VAL", "ENC", "BUF", "CTR", "SEC"):
+                twin = VECTORS[vector.twin] if vector.twin else vector
+                found.update(_types(twin.expected.get("delivered")))
+        assert found.keys() >= {
+            *("null", "bool", "int", "float", "text", "bytes", "tuple", "frozenset", "list", "dict", "set"),
+            *("bytearray", "complex", "datetime", "date", "time", "timedelta", "decimal", "uuid", "ndarray"),
+            *("scalar", "tensor", "parameter", "app"),
+        }
+
+
+def _types(value: Any) -> Iterator[str]:
+    """The types of the items in a value in the notation of the vectors."""
+    if isinstance(value, list):
+        yield "list"
+        for item in value:
+            yield from _types(item)
+    elif isinstance(value, dict):
+        ((name, arguments),) = value.items()
+        yield name
+        if name in ("dict", "set", "tuple", "frozenset", "app"):
+            yield from _types(arguments)
+    else:
+        yield {type(None): "null", bool: "bool", int: "int", str: "text"}[type(value)]
+
+
+def test_the_codes_are_those_of_the_chapter() -> None:
+    rows = registry.spec_path().joinpath("14-errors.md").read_text("utf-8").split("| code |")[1].splitlines()
+    assert [row.split("|")[2].strip() for row in rows if row[2:3].isdigit()] == list(CODES)
+
+
+# -- played
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    adapter = ReferenceAdapter()
+    return Case(adapter, adapter.describe(), tmp_path_factory.mktemp("case"), "0")
+
+
+def whole(end: Peer, lines: Iterable[bytes]) -> None:
+    end.feed(b"".join(lines))
+
+
+def bytewise(end: Peer, lines: Iterable[bytes]) -> None:
+    for byte in b"".join(lines):
+        end.feed(bytes([byte]))
+
+
+def at_random(end: Peer, lines: Iterable[bytes]) -> None:
+    data = b"".join(lines)
+    seeded = random.Random(data)
+    while data:
+        size = seeded.choice((1, 2, 3, 7, 23, 24, 25, 100, 1000))
+        end.feed(data[:size])
+        data = data[size:]
+
+
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_the_reference(vector: Vector, case: Case) -> None:
+    if not peer.playable(case, vector):
+        pytest.skip(f"needs {vector.needs}")
+    for feed in (None, whole, bytewise, at_random):
+        peer.judge(case, vector, feed)
+
+
+# -- the schema
+
+
+def fits(frame: Frame) -> bool:
+    """Whether the meta is what the schema says, for the suite's matcher and for pycddl.
+
+    pycddl does not look at the type of what has a `.size` or a `.regexp`.
+    """
+    matched = schema.fits(RULES[Type(frame.type)], read_all(frame.meta)[0])
+    sized = {"name": str, "kind": str, "message": str, "digest": bytes, "chain": bytes}
+    if all(type(frame.get(key)) in (kind, type(None)) for key, kind in sized.items()):
+        assert accepted_by_pycddl(frame) == matched
+    return matched
+
+
+def accepted_by_pycddl(frame: Frame) -> bool:
+    try:
+        SCHEMAS[Type(frame.type)].validate_cbor(frame.meta)
+    except pycddl.ValidationError:
+        return False
+    return True
+
+
+def is_parsed(frame: Frame) -> bool:
+    """The meta of a frame of a known type is there, and sound."""
+    return frame.type in set(Type) and not frame.flags and all(frame.crcs)
+
+
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_the_schema_shows_what_the_vector_says(vector: Vector) -> None:
+    parsed = [frame for frame in heard(vector) if is_parsed(frame)]
+    at_fault = parsed[-1:] if vector.schema == "meta" or vector.id == "OSP-FRM-018" else []
+    assert all(map(fits, parsed[: len(parsed) - len(at_fault)]))
+    if vector.schema == "meta":
+        assert not fits(parsed[-1])
+    skeleton = b"".join(frame.data for frame in heard(vector) if frame.type == Type.ENTRIES)
+    try:
+        shown = not all(schema.fits("entry", node) for node in read_all(skeleton))
+    except (ValueError, RecursionError):
+        shown = True  # it ends early, has thousands of levels, or is of a form that has no place here
+    if vector.good or vector.schema == "value":
+        assert shown == (vector.schema == "value")
+
+
+# -- an independent decoder
+
+
+@pytest.mark.parametrize(
+    "vector", [one for one in GOOD if one.expected.get("delivered")], ids=lambda one: one.path
+)
+def test_another_decoder_reads_the_same_values(vector: Vector) -> None:
+    parsed = heard(vector)
+    skeleton = io.BytesIO(b"".join(frame.data for frame in parsed if frame.type == Type.ENTRIES))
+    data = b"".join(frame.data for frame in parsed if frame.type == Type.DATA)
+    kind = next(frame.get("kind") for frame in parsed if frame.type == Type.OPEN)
+    if kind == "file":
+        assert vector.expected["delivered"] == {"file": data.hex()}
+        return
+    decoder, buffers, items = cbor2.CBORDecoder(skeleton), io.BytesIO(data), []
+    with contextlib.suppress(cbor2.CBORDecodeEOF):
+        while True:
+            items.append(with_buffers(neutral(decoder.decode()), buffers))
+    assert not buffers.read()
+    assert unordered(render(container(kind, items))) == unordered(vector.expected["delivered"])
+
+
+def neutral(value: Any) -> Any:
+    """What the other decoder makes of an item, as the suite writes it."""
+    if isinstance(value, cbor2.CBORTag):
+        return Tag(value.tag, neutral(value.value))
+    if isinstance(value, (list, tuple)):
+        return [neutral(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return set_of(*map(neutral, value))
+    if isinstance(value, Mapping):
+        return Map(tuple((neutral(key), neutral(item)) for key, item in value.items()))
+    return value
+
+
+def unordered(value: Any) -> Any:
+    """A value in the notation of the vectors, elements of sets in some fixed order."""
+    if isinstance(value, list):
+        return [unordered(item) for item in value]
+    if isinstance(value, dict):
+        ((name, arguments),) = value.items()
+        inner = unordered(arguments)
+        return {name: sorted(inner, key=json.dumps) if name in ("set", "frozenset") else inner}
+    return value
+
+
+# -- twins
+
+
+@pytest.mark.parametrize("vector", BAD, ids=lambda one: one.path)
+def test_a_bad_one_differs_from_a_good_one_in_one_field(vector: Vector) -> None:
+    twin = VECTORS[vector.twin]
+    assert twin.good
+    assert (vector.role, vector.value, vector.name, vector.options) == (
+        twin.role,
+        twin.value,
+        twin.name,
+        twin.options,
+    )
+    *before, last = vector.lines
+    at = len(before)
+    if vector.differs == "preface":
+        assert at == 0
+        assert last != PREFACE
+    elif vector.differs == "end":
+        assert vector.eof
+        assert b"".join(twin.lines).startswith(b"".join(vector.lines))
+        assert len(b"".join(vector.lines)) < len(b"".join(twin.lines))
+    elif vector.differs in ("inserted", "left out"):
+        assert tuple(before) == twin.lines[:at]
+        assert all(_frame(last).crcs)
+        left_out = (
+            _frame(last).type == _frame(twin.lines[at + 1]).type if vector.differs == "left out" else True
+        )
+        assert left_out
+        assert last not in twin.lines[at : at + 1]
+    else:
+        assert vector.lines[0] == PREFACE
+        pairs = zip(facts(vector.lines[1:]), facts(twin.lines[1:]), strict=False)
+        found = [field for one, other in pairs for field in differing(one, other)]
+        assert found == ["meta" if vector.differs == "extra" else vector.differs]
+
+
+@dataclass
+class Facts:
+    """What a frame says, without what follows from the rest of it or from the frames before."""
+
+    head: dict[str, object]
+    lengths: dict[str, int]
+    meta: bytes | None
+    keys: dict[Any, Any]
+    data: bytes | None
+
+
+def facts(lines: Iterable[bytes]) -> Iterator[Facts]:
+    chain, size, none = b"", 0, False
+    for number, line in enumerate(lines):
+        frame = _frame(line)
+        _, _, meta_len, data_len, *_ = HEADER.unpack(frame.header)
+        sound, intact = frame.crcs
+        has_meta, has_data = len(frame.meta) == meta_len, len(frame.data) == data_len
+        if frame.type == Type.OPEN:
+            chain = hashlib.sha256(str(frame.get("kind")).encode()).digest()
+            none = frame.get("digests") == "none"
+        digest = b"" if none else hashlib.sha256(frame.data).digest()
+        if frame.is_content:
+            chain, size = linked(chain, frame.type, data_len, digest), size + data_len
+        head: dict[str, object] = {
+            "type": frame.type,
+            "flags": frame.flags,
+            "seq": frame.seq - number,
+            "header_crc": sound,
+        }
+        if has_meta:
+            head["meta_crc"] = intact
+        keys = dict(frame.keys)
+        for key, right in {"digest": digest, "chain": chain, "size": size}.items():
+            there = keys.get(KEYS.index(key))
+            if frame.type in (Type.ENTRIES, Type.DATA, Type.END) and there == right:
+                keys[KEYS.index(key)] = "right"
+        yield Facts(
+            head,
+            {"meta_len": meta_len, "data_len": data_len},
+            frame.meta if has_meta else None,
+            keys,
+            frame.data if has_data else None,
+        )
+
+
+def differing(one: Facts, other: Facts) -> Iterator[str]:
+    """The names of the fields that differ; of the first, the end may be missing."""
+    yield from (field for field, value in one.head.items() if value != other.head[field])
+    if one.meta is None:
+        yield from (field for field, length in one.lengths.items() if length != other.lengths[field])
+        return
+    if one.data is None:
+        altered = one.lengths["data_len"] != other.lengths["data_len"]
+        if altered or one.keys.get(11) == hashlib.sha256(other.data or b"").digest():
+            one.keys[11] = other.keys[11]
+    else:
+        altered = one.data != other.data
+    if altered:
+        yield "data"
+    if one.meta != other.meta and not in_one_form(one.meta):
+        yield "meta"
+        return
+    for key in sorted(one.keys.keys() | other.keys.keys(), key=str):
+        if cbor(one.keys.get(key, "absent")) != cbor(other.keys.get(key, "absent")):
+            yield KEYS[key] if key in range(len(KEYS)) else "meta"
+
+
+def in_one_form(meta: bytes) -> bool:
+    """Whether the meta is a map that occurs in this form only."""
+    try:
+        item = plain(read_all(meta)[0])
+    except (ValueError, IndexError):
+        return False
+    keys = [key for key, _ in item.pairs] if isinstance(item, Map) else [None, None]
+    return cbor(item) == meta and len(set(keys)) == len(keys)

@@ -10,27 +10,6 @@ from objstream_conformance.contract import CAPABILITIES
 REQUIREMENTS = registry.load()
 CASES = cases.load()
 
-NOT_FROM_OUTSIDE = {
-    "OSP-FIL-020": "whether a file survives a power failure cannot be seen from outside",
-    **{f"OSP-RES-00{number}": "resuming is reserved, no interface for it yet" for number in (1, 2, 5, 6, 7)},
-}
-"""Requirements of the core layer that no case tests, and why."""
-
-
-def test_every_id_is_in_the_specification() -> None:
-    assert {one for info in CASES.values() for one in info.ids} <= set(REQUIREMENTS)
-
-
-def test_every_requirement_of_the_core_layer_has_a_case() -> None:
-    bound = {one for info in CASES.values() for one in info.ids}
-    core = {id_ for id_, requirement in REQUIREMENTS.items() if requirement.layer == "core"}
-    assert core - bound == set(NOT_FROM_OUTSIDE)
-
-
-def test_no_requirement_is_tested_twice() -> None:
-    ids = [one for info in CASES.values() for one in info.ids]
-    assert sorted(ids) == sorted(set(ids))
-
 
 @pytest.mark.parametrize("info", CASES.values(), ids=str)
 def test_a_case_needs_what_its_requirement_is_about(info: cases.CaseInfo) -> None:

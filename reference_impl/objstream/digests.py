@@ -13,6 +13,9 @@ from .errors import Code, TransferError
 class Hasher(Protocol):
     """Takes the bytes of one frame, view by view."""
 
+    @property
+    def digest_size(self) -> int: ...
+
     def update(self, data: memoryview, /) -> object: ...
 
     def digest(self) -> bytes: ...
@@ -20,6 +23,8 @@ class Hasher(Protocol):
 
 class NoDigest:
     """The algorithm `none`: for transports that protect the bytes themselves."""
+
+    digest_size = 0
 
     def update(self, data: memoryview, /) -> None:
         pass
@@ -47,6 +52,13 @@ else:
 
 DEFAULT: tuple[str, ...] = tuple(name for name in ("blake3", "xxh3-128", "sha-256") if name in ALGORITHMS)
 """What a site offers and accepts unless told otherwise, the best first; `none` is never among it."""
+
+
+def hash_of(algorithm: str, view: memoryview) -> bytes:
+    """The digest of one view."""
+    hasher = ALGORITHMS[algorithm]()
+    hasher.update(view)
+    return hasher.digest()
 
 
 def choose(offered: Sequence[str], accepted: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -373,9 +374,7 @@ def array() -> Any:
         ([array(), 1], lambda value: value.pop()),
         ([array(), 1], lambda value: value.__setitem__(1, 2)),
         ([array(), [1]], lambda value: value[1].append(2)),
-        ([array()], lambda value: value[0].__setitem__(slice(19_999, 20_000), 1)),
         ([array()], lambda value: value[0].fill(1)),
-        ([bytearray(20_000)], lambda value: value[0].__setitem__(15_000, 1)),
         ({array().tobytes(), 1}, lambda value: value.add(2)),
     ],
 )
@@ -384,6 +383,32 @@ def test_a_container_that_changes_while_it_is_sent_is_not_delivered(value: Any, 
     assert sender.error is not None
     assert sender.error.code is Code.SOURCE_CHANGED
     assert sender.error.message.startswith("m: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ([array()], lambda value: value[0].__setitem__(slice(19_999, 20_000), 1)),
+        ([bytearray(20_000)], lambda value: value[0].__setitem__(15_000, 1)),
+    ],
+)
+def test_a_buffer_that_changes_goes_out_under_the_digest_it_had(value: Any, change: Any) -> None:
+    talk, sender, _ = asked(ContainerStreamer(value, name="m", chunk=100), credit=250)
+    change(value)
+    sent = talk.say(CREDIT, meta(credit=1 << 30))
+    wrong = [heard for heard in sent if heard.name == "DATA" and sha256(heard.data).digest() != heard.digest]
+    assert len(wrong) == 1
+    talk.say(RESET, meta(code=int(Code.CORRUPT), message="does not match its digest"))
+    assert sender.error is not None
+    assert sender.error.code is Code.CORRUPT
+    assert "changed while it was sent" in sender.error.local
+
+
+def test_content_that_is_altered_on_its_way_is_not_blamed_on_the_source() -> None:
+    talk, sender, _ = asked(ContainerStreamer([array()], name="m", chunk=100), credit=250)
+    talk.say(RESET, meta(code=int(Code.CORRUPT), message="does not match its digest"))
+    assert sender.error is not None
+    assert sender.error.local == ""
 
 
 def test_an_array_that_changes_inside_a_piece_that_credit_cuts_is_not_delivered() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import digests
 from .. import meta as metas
-from ..digests import ALGORITHMS, NONE, Chain, Hasher, NoDigest, choose
+from ..digests import Chain, Hasher, NoDigest, choose, hash_of
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
 from ..limits import Limits
@@ -15,6 +15,7 @@ from ..meta import Key, Meta
 from ..streamers.base import Description, ObjectStreamer
 from ..values import Piece
 from .base import DEADLINE, VERSION, VERSIONS, Buffers, Observer, Progress, Session
+from .survey import Survey
 from .tables import SENDER, Event, State
 
 MAX_ATTRIBUTES = 2048
@@ -59,12 +60,12 @@ class Sender(Session):
         self._digest = self._accepted[0]
         self._credit = 0
         self._bytes = 0
-        self._survey: Iterator[None] | None = None
-        self._surveyed = b""
-        self._witnessed = NONE
-        self._witness = self._chain = Chain("")
+        self._survey: Survey | None = None
+        self._surveying: Iterator[None] | None = None
+        self._chain = Chain("")
         self._pieces: Iterator[Piece] = iter(())
         self._piece: Piece | None = None
+        self._known = b""
         self._cut = 0
         self._hasher: Hasher = NoDigest()
 
@@ -103,8 +104,8 @@ class Sender(Session):
 
     def output(self) -> Buffers | None:
         try:
-            if self._survey is not None:
-                return self._go_on_surveying(self._survey)
+            if self._surveying is not None:
+                return self._go_on_surveying(self._surveying)
             if self.state is State.STREAMING and not self._control:
                 return self._content()
         except TransferError as problem:
@@ -138,34 +139,28 @@ class Sender(Session):
         """Describe and survey the object; what comes then depends on whether it has been asked for."""
         streamer = self._streamer
         assert streamer is not None
-        self._witnessed = self._digest
         try:
             with self._application(Code.SOURCE_FAILED):
                 self._description = streamer.describe()
                 _check_attributes(self._description)
                 if streamer.repeatable:
-                    self._survey = self._read_through(streamer)
-            if self._survey is None:
+                    self._survey = Survey(self._digest)
+                    self._surveying = self._survey.read(streamer.pieces(streamer.chunk))
+            if self._surveying is None:
                 self._announce()
         except TransferError as problem:
             self.fail(problem)
 
-    def _read_through(self, streamer: ObjectStreamer) -> Iterator[None]:
-        chain, size = Chain(self._description.kind), 0
-        for piece in streamer.pieces(streamer.chunk):
-            size += len(piece.view)
-            chain.add(piece.kind, len(piece.view), _hash(self._identifier(piece), piece.view))
-            yield
-        self._surveyed = chain.value
-        self._description = replace(self._description, size=size, count=streamer.count)
-
-    def _go_on_surveying(self, survey: Iterator[None]) -> Buffers:
+    def _go_on_surveying(self, surveying: Iterator[None]) -> Buffers:
         with self._application(Code.SOURCE_FAILED):
-            unfinished = next(survey, self) is not self
+            unfinished = next(surveying, self) is not self
         self.moved()
         if unfinished:
             return self._sign_of_life()
-        self._survey = None
+        assert self._streamer is not None
+        assert self._survey is not None
+        self._surveying = None
+        self._description = replace(self._description, size=self._survey.size, count=self._streamer.count)
         self._announce()
         return []
 
@@ -184,7 +179,6 @@ class Sender(Session):
                 Code.TOO_LARGE, f"{self.name}: {size} bytes, the receiver takes at most {most}"
             )
         self._chain = Chain(self._description.kind)
-        self._witness = Chain(self._description.kind)
         with self._application(Code.SOURCE_FAILED):
             self._pieces = self._streamer.pieces(self._streamer.chunk)
         self._step(Event.SEND_OPEN)
@@ -230,9 +224,12 @@ class Sender(Session):
             return False
         size = self._description.size
         if size is not None and self._bytes + len(self._piece.view) > size:
-            raise TransferError(
-                Code.SOURCE_CHANGED, f"{self.name}: more than the {size} bytes that it had before"
-            )
+            raise self._changed()
+        if self._survey is not None:
+            known = self._survey.next(self._piece)
+            if known is None:
+                raise self._changed()
+            self._known = known
         return True
 
     def _frame(self, free: int) -> Buffers:
@@ -240,8 +237,10 @@ class Sender(Session):
         piece = self._piece
         assert piece is not None
         part = piece.view[self._cut : self._cut + free]
-        digest = _hash(self._digest, part)
-        self._testify(piece, part, digest)
+        digest = self._digest_of(piece, part)
+        self._cut += len(part)
+        if self._cut == len(piece.view):
+            self._piece = None
         type_ = FrameType(piece.kind)
         self._chain.add(type_, len(part), digest)
         self._bytes += len(part)
@@ -251,37 +250,52 @@ class Sender(Session):
         meta: Meta = {Key.DIGEST: digest} if digest else {}
         return self._frame_of(type_, meta, part)
 
-    def _testify(self, piece: Piece, part: memoryview, digest: bytes) -> None:
-        """Add to the witness what is really sent of a piece: read after the digest on the wire was made."""
+    def _digest_of(self, piece: Piece, part: memoryview) -> bytes:
+        """The digest for the wire. Whatever goes out under it is what the survey saw, or somebody notices.
+
+        A whole buffer goes under the digest of the survey: if it has changed, the receiver finds it corrupt. Anything
+        else is hashed as it is now and compared here.
+        """
+        survey = self._survey
         whole = len(part) == len(piece.view)
-        algorithm = self._identifier(piece)
-        if whole and algorithm == self._digest:
-            identity = digest
-        else:
+        if whole and survey is not None and piece.kind == Piece.DATA and survey.algorithm == self._digest:
+            return self._known
+        digest = hash_of(self._digest, part)
+        if survey is not None:
             if self._cut == 0:
-                self._hasher = ALGORITHMS[algorithm]()
+                self._hasher = survey.hasher(piece)
             self._hasher.update(part)
-            identity = self._hasher.digest()
-        self._cut += len(part)
-        if self._cut == len(piece.view):
-            self._witness.add(piece.kind, self._cut, identity)
-            self._piece = None
+            if self._cut + len(part) == len(piece.view) and self._hasher.digest() != self._known:
+                raise self._changed()
+        return digest
 
     def _end(self) -> Buffers:
         streamer = self._streamer
         assert streamer is not None
         with self._application(Code.SOURCE_FAILED):
             streamer.confirm()
-        if streamer.repeatable and self._witness.value != self._surveyed:
-            raise TransferError(Code.SOURCE_CHANGED, f"{self.name}: the object changed while it was sent")
+        if self._survey is not None and not self._survey.complete:
+            raise self._changed()
         end: Meta = {Key.CHAIN: self._chain.value, Key.SIZE: self._bytes, Key.COUNT: streamer.count}
         self._step(Event.SEND_END)
         self.moved()
         return self._frame_of(FrameType.END, end)
 
-    def _identifier(self, piece: Piece) -> str:
-        """What pieces are recognised by; where no digest is wanted only skeletons are, which costs little."""
-        return "sha-256" if self._witnessed == NONE and piece.kind == Piece.ENTRIES else self._witnessed
+    def _changed(self) -> TransferError:
+        return TransferError(
+            Code.SOURCE_CHANGED, f"{self.name}: the object changed while it was sent; {self.where()}"
+        )
+
+    def _on_reset(self, frame: Frame) -> None:
+        survey, streamer = self._survey, self._streamer
+        detail = ""
+        if frame.meta[Key.CODE] == Code.CORRUPT and survey is not None and streamer is not None:
+            with self._last_call():
+                if survey.differs(streamer.pieces(streamer.chunk)):
+                    detail = "the object itself changed while it was sent"
+        super()._on_reset(frame)
+        if self.error is not None and detail:
+            self.error.local = detail
 
     def _report(self) -> None:
         if self._progress is not None:
@@ -292,18 +306,12 @@ class Sender(Session):
 
     def _release(self) -> None:
         streamer, self._streamer = self._streamer, None
-        self._survey = None
+        self._survey = self._surveying = None
         self._pieces = iter(())
         self._piece = None
         if streamer is not None:
             with self._last_call():
                 streamer.close()
-
-
-def _hash(algorithm: str, view: memoryview) -> bytes:
-    hasher = ALGORITHMS[algorithm]()
-    hasher.update(view)
-    return hasher.digest()
 
 
 def _check_attributes(description: Description) -> None:

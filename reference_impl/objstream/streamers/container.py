@@ -160,7 +160,11 @@ class ContainerAssembler(ObjectAssembler):
     def _among(self, element: object) -> bool:
         try:
             return element in self._items
-        except (TypeError, ValueError, ArithmeticError) as problem:  # elements of one hash that do not compare
+        except (
+            TypeError,
+            ValueError,
+            ArithmeticError,
+        ) as problem:  # elements of one hash that do not compare
             raise TransferError(Code.PROTOCOL, f"entry {self.count}: {problem}") from problem
 
     def result(self) -> object:

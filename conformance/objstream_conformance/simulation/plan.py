@@ -26,6 +26,9 @@ NETWORK = (*_ANYWHERE, "replay")
 """Faults of the network, at the n-th thing that a side writes. A forgery is an alteration that checksums and digests
 do not show; a replay repeats what the side wrote first, on a carrier of messages."""
 
+LAST_WORD = 10
+"""Forgeries from this number on wait for END or DONE."""
+
 LOCAL = ("cancel", "crash", "vanish", "pause", "source", "changed", "store", "refuse", "observer")
 """Faults of a side, at the n-th step of the session, or at the n-th use of the source, the store, the observer."""
 

@@ -16,12 +16,13 @@ from ..frames import HEADER
 from . import objects
 from .damage import damaged, forged
 from .objects import Account, Disk, Subject, Trouble
-from .plan import NETWORK, Fault, Plan, Side
+from .plan import LAST_WORD, NETWORK, Fault, Plan, Side
 
 STEPS = 200_000
 """Turns after which a session is taken to go on for ever."""
 
 _ANNOUNCING = (FrameType.OFFER, FrameType.OPEN)
+_LAST_WORDS = (FrameType.END, FrameType.DONE)
 _BEGINNING = ((FrameType.OFFER, 0), (FrameType.REQUEST, 0))
 
 
@@ -46,8 +47,13 @@ class Link:
         self._latency = plan.latency
         self._digest = plan.digest
         self._faults: dict[int, list[Fault]] = {}
+        self._last_words: list[Fault] = []
         for fault in plan.faults:
-            if fault.side == side and fault.kind in NETWORK:
+            if fault.side != side or fault.kind not in NETWORK:
+                continue
+            if fault.kind == "forge" and fault.at >= LAST_WORD:
+                self._last_words.append(fault)
+            else:
                 self._faults.setdefault(fault.at, []).append(fault)
         self._arriving: list[tuple[float, int, int, bytes | None]] = []
         self._last = 0.0
@@ -84,6 +90,8 @@ class Link:
         if self._first is None:
             self._first = number, data
         faults = self._faults.get(nth)
+        if self._last_words and data[0] in _LAST_WORDS:
+            faults, self._last_words = [*(faults or []), *self._last_words], []
         if faults is None and not self._held:
             if not self._silent:
                 self._put(now, number, data)

@@ -132,7 +132,7 @@ class _Session:
         if record.seq != self._next["sent"]:
             yield "OSP-FRM-014", f"frame {self._next['sent']} was due, {record.name} has number {record.seq}"
         self._next["sent"] = record.seq + 1
-        if self._over:
+        if self._over and self._role:
             yield "OSP-SES-037", f"{record.name} after {self._over}"
         if self._amiss is not None and self._outcome is None and record.type in set(Type) - {Type.RESET}:
             yield self._amiss[0], f"{self._amiss[1]}, and {record.name} follows"

@@ -1,0 +1,140 @@
+"""Mutants that are wrong about several sessions, sites and targets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from objstream import Code, ContainerRetriever, ContainerStreamer, Site
+from objstream.engines.memory import MemoryNetwork, MemorySite
+from objstream.session import Session
+
+from ..adapters.reference import ReferenceAdapter, ReferenceSite
+from .kit import instead, mutant
+
+
+@mutant("OSP-SES-014", "a retrieval to fail when its last message comes from another site")
+def anybody_may_speak() -> None:
+    """A session is looked up by its id, whoever sends."""
+
+    @instead(MemorySite, "deliver")
+    def deliver(original: Any, self: Any, source: str, session_id: bytes, frame: Any) -> None:
+        peers = [peer for peer, id_ in self.live if id_ == session_id]
+        original(self, peers[0] if peers else source, session_id, frame)
+
+
+@mutant("OSP-SES-015", "element|bytes|was sent|to succeed")
+def last_request_counts() -> None:
+    """An owner sends the container that was asked for last."""
+
+    @instead(ContainerRetriever, "streamer")
+    def streamer(original: Any, self: Any, request: Any) -> Any:
+        found = original(self, request)
+        if found is not None:
+            self.current, found.retriever = found._container, self
+        return found
+
+    @instead(ContainerStreamer, "entries")
+    def entries(original: Any, self: Any) -> Iterator[Any]:
+        if hasattr(self, "retriever"):
+            self._container = self.retriever.current
+        yield from original(self)
+
+    @instead(MemoryNetwork, "_carried")
+    def carried(original: Any, self: Any, carry: Any, *rest: Any) -> Any:
+        def slowly(*message: Any) -> Any:
+            time.sleep(0.002)  # so that sessions really overlap
+            return carry(*message)
+
+        return original(self, slowly, *rest)
+
+
+@mutant("OSP-SES-016", "to succeed beside one that fails")
+def neighbours_fail_together() -> None:
+    """A name that is missing ends all sessions of the site that asked for it."""
+
+    @instead(MemorySite, "next_frame")
+    def next_frame(original: Any, self: Any, key: Any, live: Any) -> Any:
+        error = live.connection.session and live.connection.session.error
+        if error and error.code is Code.NOT_FOUND and error.from_peer:
+            for other in self.live.values():
+                other.connection.cancel()
+        return original(self, key, live)
+
+
+@mutant("OSP-SES-018", "success for the targets that have the object")
+def all_or_nothing() -> None:
+    """When one target fails, all are reported as failed."""
+
+    @instead(ReferenceSite, "_push")
+    def push(original: Any, self: Any, *arguments: Any) -> Any:
+        verdicts = original(self, *arguments)
+        failed = [verdict for verdict in verdicts.values() if verdict is not None]
+        return dict.fromkeys(verdicts, failed[0]) if failed else verdicts
+
+
+@mutant("OSP-SES-019", "to get the object although beta does not")
+def one_cut_ends_all() -> None:
+    """A push ends for all targets when the link to one of them is cut."""
+
+    callers: set[int] = set()
+
+    @instead(Site, "_complete")
+    def complete(original: Any, self: Any, sessions: Any, options: Any) -> None:
+        callers.add(threading.get_ident())
+        for session in sessions.values():
+            session.group = list(sessions.values())
+        original(self, sessions, options)
+
+    @instead(MemoryNetwork, "run")
+    def run(original: Any, self: Any, session_ids: set[bytes]) -> None:
+        if threading.get_ident() not in callers:
+            time.sleep(0.02)  # the engine's helpers begin later than their caller, with the first target
+        original(self, session_ids)
+
+    @instead(Session, "eof")
+    def eof(original: Any, self: Any, detail: str = "") -> None:
+        original(self, detail)
+        for other in getattr(self, "group", ()):
+            other.cancel()
+
+
+@mutant("OSP-SES-020", "the fast target to have the object after about|the fast target to get the object")
+def one_after_the_other() -> None:
+    """Targets are served one after the other."""
+
+    @instead(Site, "push")
+    def push(original: Any, self: Any, peers: Any, streamer: Any, options: Any = None) -> Any:
+        peers = list(peers)
+        if not peers:
+            return original(self, peers, streamer, options)
+        return {peer: original(self, [peer], streamer, options)[peer] for peer in peers}
+
+
+@mutant("OSP-SES-021", "a push without targets to be refused; observed it ended well")
+def no_targets_no_trouble() -> None:
+    """A push to nobody succeeds."""
+
+    @instead(Site, "push")
+    def push(original: Any, self: Any, peers: Any, *rest: Any) -> Any:
+        peers = list(peers)
+        return original(self, peers, *rest) if peers else {}
+
+
+@mutant("OSP-SES-022", "a failure for a target that does not exist; observed it ended well")
+def strangers_are_skipped() -> None:
+    """Targets that were never heard of are left out."""
+    known: set[str] = set()
+
+    @instead(ReferenceAdapter, "site")
+    def site(original: Any, self: Any, name: str, *rest: Any) -> Any:
+        known.add(name)
+        return original(self, name, *rest)
+
+    @instead(ReferenceSite, "_push")
+    def push(original: Any, self: Any, targets: list[str], *rest: Any) -> Any:
+        there = [target for target in targets if target in known]
+        verdicts = original(self, there, *rest) if there or not targets else {}
+        return {target: verdicts.get(target) for target in targets}

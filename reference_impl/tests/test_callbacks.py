@@ -119,3 +119,19 @@ def test_a_site_may_cancel_in_any_callback(hook: str, what: str, who: str) -> No
         assert failure(transfer).code is (Code.UNCONFIRMED if after_end else Code.CANCELLED)
     assert pair.nothing_is_left()
     assert pair.pull() == VALUE
+
+
+@pytest.mark.parametrize("what", ["pull", "push"])
+@pytest.mark.parametrize("hook", SENDING[1:] + RECEIVING)
+def test_an_interrupt_in_any_callback_reaches_the_one_who_waits(hook: str, what: str) -> None:
+    interrupts = iter([KeyboardInterrupt])
+
+    def interrupt(pair: Pair) -> None:
+        for problem in interrupts:
+            raise problem
+
+    pair, transfer = transfers(hook, interrupt, what)
+    with pytest.raises(KeyboardInterrupt):
+        transfer()
+    assert pair.nothing_is_left()
+    assert pair.pull() == VALUE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -351,6 +352,43 @@ def test_a_connection_that_ends_inside_a_frame_is_lost(said: bytes) -> None:
     put(connection, said)
     connection.eof()
     assert code_of(connection.problem) is Code.LOST
+
+
+def test_what_was_wrong_first_stays_the_problem() -> None:
+    connection = Connection(limits=Limits(), preface=True, incoming=lambda _: Sender())
+    put(connection, b"GET / HTTP/1.1")
+    connection.eof()
+    assert code_of(connection.problem) is Code.PROTOCOL
+
+
+def test_the_last_word_of_a_session_comes_before_the_next_one_that_is_started_here() -> None:
+    receiver, _, joined = joined_pull([1])
+    while receiver.state is not State.DELIVERED:
+        joined.pass_on()
+    following = Receiver(ContainerAssembler(), name="m")
+    following.ask("container")
+    joined.receiving.start(following)
+    heard = parse(drain(joined.receiving))
+    assert [(frame.name, frame.seq) for frame in heard] == [("DONE", 1), ("REQUEST", 0)]
+
+
+def test_a_connection_that_is_stopped_takes_nothing_more() -> None:
+    connection = Connection(limits=Limits(), preface=True, incoming=lambda _: Sender())
+    connection.stop()
+    assert connection.closing
+    assert put(connection, PREFACE) == 0
+
+
+def test_a_connection_that_is_closed_holds_neither_session_nor_memory() -> None:
+    receiver, _, joined = joined_pull(VALUE)
+    joined.pass_on()
+    kept = weakref.ref(receiver)
+    connection = joined.receiving
+    connection.close()
+    assert connection.closing
+    connection.received(1)
+    del receiver, joined
+    assert kept() is None
 
 
 def test_a_foreign_protocol_is_told_so_and_nothing_more_is_read() -> None:

@@ -308,6 +308,17 @@ def test_a_request_goes_to_the_first_retriever_that_knows_the_name(sites: Sites)
     assert theirs.retrieve_container("owner", "b") == [3]
 
 
+def test_a_retriever_with_a_root_leaves_other_names_to_those_after_it(
+    sites: Sites, root: Path, tmp_path: Path
+) -> None:
+    owner, asker = sites
+    FileRetriever(owner, root=root)
+    FileRetriever(owner, root=tmp_path).add_file("other", tmp_path / "secret")
+    theirs = FileRetriever(asker)
+    for name, content in (("f", b"in the root"), ("secret", b"outside"), ("other", b"outside")):
+        assert theirs.retrieve_file("owner", name, to=tmp_path / "got").read_bytes() == content
+
+
 def test_a_file_where_a_container_was_asked_for_is_not_found(sites: Sites, root: Path) -> None:
     owner, asker = sites
     FileRetriever(owner, root=root)

@@ -708,6 +708,7 @@ def test_a_connection_that_is_gone_before_it_is_looked_at_is_forgotten(
         ("tcp://host.example:0", Address("tcp", host="host.example", port=0)),
         ("tcp://[::1]:65535", Address("tcp", host="::1", port=65535)),
         ("unix:///run/a b/socket", Address("unix", path="/run/a b/socket")),
+        ("unix:///run/a#b?c%20d", Address("unix", path="/run/a#b?c%20d")),
     ],
 )
 def test_an_address_is_read_as_it_is_written(url: str, address: Address) -> None:
@@ -730,6 +731,10 @@ def test_an_address_is_read_as_it_is_written(url: str, address: Address) -> None
         "unix:relative",
         "unix://host/path",
         "http://host:80",
+        "tcp://[::1:80",
+        "tcp://user@host:80",
+        "tcp://host:80?query",
+        "tcp://host:80#fragment",
     ],
 )
 def test_what_is_no_address_is_refused_with_an_example(url: str) -> None:

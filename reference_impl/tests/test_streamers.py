@@ -328,6 +328,29 @@ def test_an_object_whose_count_was_announced_wrongly_is_not_delivered() -> None:
     assert assembler.discarded == 1
 
 
+def test_attributes_of_2048_bytes_are_carried() -> None:
+    attributes = {"a": "x" * 2042}
+    told: list[Description] = []
+
+    class Noted(ContainerStreamer):
+        def describe(self) -> Description:
+            return Description(self.kind, attributes=attributes)
+
+    class Told(ContainerAssembler):
+        def begin(self, description: Description, limits: Limits) -> None:
+            told.append(description)
+            super().begin(description, limits)
+
+    network = MemoryNetwork()
+    owner, asker = network.site("owner"), network.site("asker")
+    owner.provide(lambda asked: Noted([1], name="m"))
+    assert asker.pull("owner", "container", "m", Told()) == [1]
+    assert told[0].attributes == attributes
+    attributes["a"] += "x"
+    problem = failure(lambda: asker.pull("owner", "container", "m", Told()))
+    assert problem.code is Code.TOO_LARGE
+
+
 @pytest.mark.parametrize(
     "attributes", [{"a": 1.5}, {"a": object()}, {"a": "x" * 5000}, {"a": "\ud800"}, {"a": {1, 2}}]
 )

@@ -419,6 +419,40 @@ def test_an_array_that_changes_inside_a_piece_that_credit_cuts_is_not_delivered(
     assert reset_of(sent[-1:])[0] is code_of(sender.error) is Code.SOURCE_CHANGED
 
 
+class Changing(ContainerStreamer):
+    """A list of 20 bytes whose pieces are others at each reading, though of as many bytes."""
+
+    def __init__(self, *readings: list[tuple[int, int]]) -> None:
+        super().__init__([], name="m")
+        self.readings = iter(readings)
+
+    def pieces(self, chunk: int) -> Iterator[Piece]:
+        for kind, length in next(self.readings):
+            yield Piece(kind, memoryview(bytes(length)))
+
+
+@pytest.mark.parametrize("digest", ["sha-256", "none"])
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([(5, 20)], [(5, 10), (5, 10)]),
+        ([(5, 10), (5, 10)], [(5, 10)]),
+        ([(5, 10), (5, 10)], []),
+        ([(5, 20)], [(5, 20), (5, 1)]),
+        ([(4, 20)], [(4, 19)]),
+        ([(4, 20)], [(4, 10), (4, 10)]),
+    ],
+)
+def test_other_pieces_than_before_are_never_ended(
+    digest: str, before: list[tuple[int, int]], now: list[tuple[int, int]]
+) -> None:
+    streamer = Changing(before, now)
+    _, sender, sent = asked(streamer, accepted=(digest,), digests=[digest])
+    assert code_of(sender.error) is Code.SOURCE_CHANGED
+    assert names(sent)[-1] == "RESET"
+    assert "END" not in names(sent)
+
+
 def test_a_change_that_is_undone_is_no_change() -> None:
     def there_and_back(value: Any) -> None:
         value.append(5)

@@ -157,6 +157,13 @@ def test_a_destination_of_another_kind_is_refused_at_once() -> None:
     assert "a list arrives, the destination is a dict" in problem.message
 
 
+def test_a_list_of_another_length_is_refused_at_once() -> None:
+    for into in ([0], [0, 0, 0]):
+        problem = failure(lambda into=into: carried([1, 2], ContainerAssembler(into=into)))
+        assert problem.code is Code.MISMATCH
+        assert f"2 entries arrive, the destination has {len(into)}" in problem.message
+
+
 def test_a_destination_is_a_dict_or_a_list() -> None:
     for into in ((1,), {1}, np.zeros(3), "text"):
         with pytest.raises(TypeError, match=type(into).__name__):
@@ -217,6 +224,20 @@ def test_an_element_that_arrives_twice_is_refused_even_when_it_was_kept_by_the_a
         assembler.begin(Description(kind), Limits())
         assembler.entry(twice[0])
         assert failure(lambda a=assembler, t=twice: a.entry(t[1])).code is Code.PROTOCOL
+
+
+def test_elements_that_do_not_compare_are_the_peers_fault() -> None:
+    class Awkward:
+        def __hash__(self) -> int:
+            return 7
+
+        def __eq__(self, other: object) -> bool:
+            raise ArithmeticError("no order")
+
+    assembler = ContainerAssembler()
+    assembler.begin(Description("set"), Limits())
+    assembler.entry(Awkward())
+    assert failure(lambda: assembler.entry(Awkward())).code is Code.PROTOCOL
 
 
 class Table(list[dict[str, int]]):

@@ -173,9 +173,20 @@ def _receiving(assembler: type[ContainerAssembler]) -> type[ReferenceEndpoint]:
     return Endpoint
 
 
-class FileEndpoint(ReferenceEndpoint):
+def _sending(retriever: type[ContainerRetriever]) -> type[ReferenceEndpoint]:
+    class Endpoint(ReferenceEndpoint):
+        containers = retriever
+
+    return Endpoint
+
+
+class FileReceivingEndpoint(ReferenceEndpoint):
     def file_assembler(self) -> FileAssembler:
         return WholeFileAssembler(super().file_assembler().path, chunk=self._chunk)
+
+
+class FileSendingEndpoint(ReferenceEndpoint):
+    files = WholeFileRetriever
 
 
 class WholeReceiver(ReferenceSubject):
@@ -203,23 +214,23 @@ class ClingingReceiver(ReferenceSubject):
 
 
 class WholeFileReceiver(ReferenceSubject):
-    endpoint = FileEndpoint
+    endpoint = FileReceivingEndpoint
 
 
 class WholeSender(ReferenceSubject):
-    endpoint = type("WholeEndpoint", (ReferenceEndpoint,), {"containers": WholeRetriever})
+    endpoint = _sending(WholeRetriever)
 
 
 class EntrySender(ReferenceSubject):
-    endpoint = type("EntryEndpoint", (ReferenceEndpoint,), {"containers": EntryRetriever})
+    endpoint = _sending(EntryRetriever)
 
 
 class CountingSender(ReferenceSubject):
-    endpoint = type("CountingEndpoint", (ReferenceEndpoint,), {"containers": CountingRetriever})
+    endpoint = _sending(CountingRetriever)
 
 
 class WholeFileSender(ReferenceSubject):
-    endpoint = type("WholeFileEndpoint", (ReferenceEndpoint,), {"files": WholeFileRetriever})
+    endpoint = FileSendingEndpoint
 
 
 class CopyingSender(ReferenceSubject):

@@ -31,12 +31,11 @@ def request_first(t: Case) -> None:
 def within_credit(t: Case) -> None:
     """Credit comes in steps of 3000 bytes: the content sent is never more, and in the end all of it."""
     for role in roles(t, "owner", "sender"):
-        peer, credit = asks(Peer(t, role, _entries(t)), credit=3000), 3000
-        while "END" not in peer.types and credit < 2 * SIZE:
+        peer = asks(Peer(t, role, _entries(t)), credit=3000)
+        for credit in range(3000, 2 * SIZE, 3000):
+            peer.say(step(Type.CREDIT, credit=credit))
             t.expect(peer.sent <= credit, f"at most {credit} bytes from a {role}", f"{peer.sent}")
             t.expect("RESET" not in peer.types, "a sender that waits for credit", f"{peer.outcome}")
-            credit += 3000
-            peer.say(step(Type.CREDIT, credit=credit))
         t.expect(
             peer.sent >= SIZE, f"all content once there is credit for it, from a {role}", f"{peer.sent} bytes"
         )

@@ -36,21 +36,21 @@ def names_are_not_code(t: Case) -> None:
 
 
 def _offer_names(t: Case, name: str) -> None:
-    for role in roles(t, "requester", "receiver"):
-        for item, code in (
-            (ext(name, 1), "UNSUPPORTED"),
-            (ext("app", f"{name.replace(':', '.')}@1", 1), "UNSUPPORTED"),
-            (ext("ndarray", name, [1], b"a"), "PROTOCOL" if t.has("numpy") else ""),
-        ):
-            if code:
+    """Use a name as that of an extension, an application type, a dtype, a kind, a digest, an object."""
+    items = {"UNSUPPORTED": [ext(name, 1), ext("app", f"{name.replace(':', '.')}@1", 1)]}
+    if t.has("numpy"):
+        items["PROTOCOL"] = [ext("ndarray", name, [1], b"a")]
+    for role in roles(t, "requester", "receiver", "owner", "sender"):
+        if role in ("owner", "sender"):
+            asks(Peer(t, role, ["x"]), digests=[name], name=name).failed("DIGEST", f"the digest {name}")
+            continue
+        for code, bad in items.items():
+            for item in bad:
                 takes(t, role, item).failed(code, f"{item} to be refused")
         peer = Peer(t, role)
         peer.say(*[step(Type.OFFER, kind="list")][: role == "receiver"])
-        peer.say(step(Type.OPEN, kind=f"x-{name.lower()}"[:60], digests=name))
+        peer.say(step(Type.OPEN, kind=f"x-{name.lower()}", digests=name))
         peer.failed("PROTOCOL", "a kind and a digest that nobody asked for")
-    for role in {"owner", "sender"} & t.description.roles:
-        peer = asks(Peer(t, role, ["x"]), digests=[name], name=name)
-        peer.failed("DIGEST", f"the digest {name} to be unknown")
 
 
 OPENINGS = {

@@ -42,8 +42,18 @@ def receiver_out_of_place(t: Case) -> None:
 
 @requirement("OSP-SES-033", needs=WIRE)
 def done_last(t: Case) -> None:
-    """All but the last byte of END has come: no DONE; with that byte, DONE comes and the object is there."""
+    """All but the last byte of END has come: no DONE; with that byte DONE comes, and the object is there.
+
+    Nor does DONE come when END shows that something is missing.
+    """
     for role in roles(t, "requester", "receiver"):
+        takes(t, role, 1).delivered([1])
+        peer = Peer(t, role)
+        peer.say(
+            *[step(Type.OFFER, kind="list")][: role == "receiver"], step(Type.OPEN, kind="list"), *content(1)
+        )
+        peer.say(step(Type.END, count=2))
+        peer.failed("CORRUPT", "an object that lacks an entry, which is not confirmed")
         _done_with_the_last_byte(t, Peer(t, role), "list", content("stored"), ["stored"])
     if t.has("file") and "requester" in t.description.roles:
         data = t.random.randbytes(100_000)
@@ -117,8 +127,7 @@ def _told(t: Case, code: int) -> Iterator[tuple[str, Peer]]:
             if credit >= 0:
                 asks(peer, credit=credit)
             t.exercised(("END" in peer.types) == (state == "ENDED"), f"the state {state}")
-            peer.say(reset)
-            yield f"a {role} in {state}", peer
+            yield f"a {role} in {state}", _after(peer, reset)
     for role in roles(t, "requester", "receiver"):
         for state, steps in {
             "REQUESTED": [],
@@ -127,8 +136,14 @@ def _told(t: Case, code: int) -> Iterator[tuple[str, Peer]]:
             peer = Peer(t, role)
             peer.say(*[step(Type.OFFER, kind="list")][: role == "receiver"], *steps)
             peer.running()
-            peer.say(reset)
-            yield f"a {role} in {state}", peer
+            yield f"a {role} in {state}", _after(peer, reset)
+
+
+def _after(peer: Peer, reset: Step) -> Peer:
+    """The peer of an end that is told the reset; what it has said before is forgotten."""
+    peer.heard.clear()
+    peer.say(reset)
+    return peer
 
 
 @requirement("OSP-SES-036", needs=WIRE)
@@ -144,7 +159,6 @@ def reset_received(t: Case) -> None:
 def nothing_after_reset(t: Case) -> None:
     """After a RESET, sent or received, by every role in each state: the rest of a good session brings nothing."""
     for what, peer in (*_failures(t), *_told(t, 1)):
-        before = len(peer.heard)
         peer.say(
             step(Type.REQUEST),
             step(Type.OPEN, kind="list"),
@@ -153,7 +167,8 @@ def nothing_after_reset(t: Case) -> None:
             step(Type.CREDIT, credit=1 << 30),
         )
         peer.advance(LONG)
-        later = [frame.name for frame in peer.heard[before:]]
+        names = [frame.name for frame in peer.heard]
+        later = names[names.index("RESET") + 1 :] if "RESET" in names else names
         t.expect(not later and not peer.rest, f"nothing from {what}, after RESET", f"{later} {peer.rest!r}")
         t.expect(peer.outcome[0] == "failed", f"{what} to stay failed", f"{peer.outcome}")
 

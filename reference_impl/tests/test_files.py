@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,21 @@ def test_a_change_right_after_the_file_was_written_is_noticed_too(source: Path, 
     source.write_bytes(CONTENT)
     problem = during(FileStreamer(source, chunk=1000), lambda: overwrite(source), target)
     assert problem.code is Code.SOURCE_CHANGED
+
+
+def test_a_file_written_just_now_is_described_when_a_later_change_must_show(source: Path) -> None:
+    source.write_bytes(CONTENT)
+    streamer = FileStreamer(source)
+    streamer.describe()
+    assert time.time_ns() - source.stat().st_mtime_ns >= 20_000_000
+    streamer.close()
+
+
+def test_a_file_from_the_future_is_not_waited_for(source: Path) -> None:
+    os.utime(source, (2**33, 2**33))
+    streamer = FileStreamer(source)
+    assert streamer.describe().size == len(CONTENT)
+    streamer.close()
 
 
 def test_a_change_whose_time_is_set_back_is_noticed_too(source: Path, target: Path) -> None:
@@ -419,6 +435,16 @@ def test_a_file_of_unknown_size_is_taken_up_to_the_limit(target: Path) -> None:
         assert names(heard) == [answer]
     assert target.read_bytes() == b"x" * 1000
     assert os.listdir(target.parent) == [target.name]
+
+
+def test_a_file_awaits_what_is_missing_of_it(target: Path) -> None:
+    assembler = FileAssembler(target, chunk=4)
+    assembler.begin(Description("file", 10, 0), Limits())
+    for missing in (10, 7, 4, 1):
+        assert assembler.room() == missing
+        assembler.filled(3 if missing > 1 else 1)
+    assert assembler.room() == 0
+    assembler.discard()
 
 
 def test_a_file_has_no_entries(target: Path) -> None:

@@ -113,6 +113,8 @@ class Sender(Session):
         return super().output()
 
     def _on_request(self, frame: Frame) -> None:
+        if self.state is State.IDLE and self._streamer is not None:
+            raise TransferError(Code.PROTOCOL, f"{self.name}: a REQUEST before anything was offered")
         self._receive(Event.RECV_REQUEST, frame)
         meta = frame.meta
         self.check_name(meta[Key.NAME])

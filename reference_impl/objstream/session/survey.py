@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from ..digests import ALGORITHMS, NONE, Hasher, hash_of
 from ..values import Piece
@@ -50,11 +51,11 @@ class Survey:
         return self._seen == self._count
 
     def differs(self, pieces: Iterable[Piece]) -> bool:
-        """Whether the object is another one now; reads all of it."""
+        """Whether the object is another one now, as far as it has been compared; reads that part."""
         again = Survey(self.algorithm)
-        for _ in again.read(pieces):
+        for _ in again.read(islice(pieces, self._seen)):
             pass
-        return again._digests != self._digests
+        return not self._digests.startswith(again._digests)
 
     def hasher(self, piece: Piece) -> Hasher:
         """For the digest by which a piece is recognised."""

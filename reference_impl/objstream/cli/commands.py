@@ -42,6 +42,19 @@ COMMANDS = {
         "List the requirements of the specification.",
         "conformance",
     ),
+    "replay": Command("objstream_conformance.replay", "replay", "Repeat a case that failed.", "conformance"),
+    "simulate": Command(
+        "objstream_conformance.simulation",
+        "simulate",
+        "Play sessions of the reference with all that can go wrong.",
+        "conformance",
+    ),
+    "trace": Command(
+        "objstream_conformance.trace", "trace", "Hold the log of sessions against the rules.", "conformance"
+    ),
+    "profile": Command(
+        "objstream_conformance.profile", "profile", "Measure the memory of both ends.", "conformance,profile"
+    ),
 }
 
 

@@ -135,6 +135,10 @@ class Connection:
 
     def on_frame(self, frame: Frame) -> None:
         if self.session is None or self.session.finished:
+            if frame.type is FrameType.RESET:  # the peer ends the conversation; there is nothing to answer
+                self._closing = True
+                self.problem = reported(frame)
+                return
             self.session = self._begin(frame)
         self.session.on_frame(frame)
         self._settle()

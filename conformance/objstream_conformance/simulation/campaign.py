@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ..trace import Record, check, recording
@@ -57,10 +59,22 @@ def examine(plan: Plan, bench: Bench | None = None, *, traced: bool = True) -> E
     bench = bench or Bench()
     trace: list[Record] = []
     connect = recording(trace.append, bench.connection, hashing=True) if traced else None
-    played = play(plan, bench, connect)
+    with _quiet():
+        played = play(plan, bench, connect)
     problems = judge(played)
     problems += [Problem("trace", str(violation)) for violation in check(trace)]
     return Examined(played, problems, trace)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The applications that are simulated make mistakes by the thousand, which the library logs."""
+    logger = logging.getLogger("objstream")
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 def simulate_many(

@@ -25,7 +25,7 @@ MAY_CAUSE: dict[str, set[str]] = {
     "vanish": {"LOST", "STALLED", "UNCONFIRMED"},
     "cancel": {"CANCELLED", "UNCONFIRMED", "LOST"},
     "source": {"SOURCE_FAILED", "LOST"},
-    "changed": {"SOURCE_CHANGED", "LOST"},
+    "changed": {"SOURCE_CHANGED", "CORRUPT", "LOST"},
     "store": {"STORE_FAILED", "TOO_LARGE", "LOST"},
     "refuse": {"REFUSED", "SOURCE_FAILED", "STORE_FAILED", "LOST"},
     "observer": {"CANCELLED", "SOURCE_FAILED", "STORE_FAILED", "UNCONFIRMED", "LOST"},

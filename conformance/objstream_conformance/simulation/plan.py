@@ -154,6 +154,8 @@ def _limits(inline: int, max_bytes: int, max_frame: int) -> Limits:
 
 
 _DIGESTS = (("sha-256",), ("xxh3-128", "sha-256"), ("blake3", "sha-256"), ("sha-256", "blake3"), ("none",))
+_SHIFTING = ("drop", "duplicate", "reorder", "forge")
+"""What no byte stream does to whole frames; nothing but their order tells the sessions on it apart."""
 _DAMAGING = frozenset({"drop", "duplicate", "reorder", "corrupt", "truncate", "extend", "forge", "replay"})
 
 
@@ -167,7 +169,8 @@ def make_plan(seed: int) -> Plan:
     offered = rng.choice(_DIGESTS[:-1] if harmed else _DIGESTS)
     accepted = offered if roll() < 0.8 else rng.choice(_DIGESTS[:-1] if harmed else _DIGESTS)
     small = roll() < 0.25
-    kinds = [_kind(rng) for _ in range(1 if roll() < 0.85 else rng.randint(2, 3))]
+    several = roll() < 0.15 and (messages or not any(fault.kind in _SHIFTING for fault in faults))
+    kinds = [_kind(rng) for _ in range(rng.randint(2, 3) if several else 1)]
     return Plan(
         seed,
         push=roll() < 0.5,

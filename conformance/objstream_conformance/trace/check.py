@@ -109,7 +109,7 @@ class _Session:
         if record.event == "begin":
             self._role, self._deadline, self._moved = record.role, record.deadline, record.time
         elif record.event == "eof":
-            self._eof = True
+            self._eof |= self._outcome is None
         elif record.event == "end":
             yield from self._ended(record)
         elif record.event == "closed":

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import cases, probes, registry, report, runner
+from . import cases, junit, known, page, probes, registry, replay, report, runner
 from .cases import CaseInfo
 from .locate import BUILT_IN
 from .outcomes import CaseResult
 from .registry import Requirement
 from .verdicts import Assessment, assess, exit_code
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command()
 @click.argument("adapters", nargs=-1, required=True, metavar="ADAPTER...")
 @click.option("--only", multiple=True, metavar="AREA|ID|CASE", help="Ask only about these; may be repeated.")
 @click.option(
-    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here."
+    "--known", "known_files", type=_FILE, multiple=True, help="Failures that are to occur; see known.py."
+)
+@click.option("--update-known", type=_FILE, help="Write the failures that occur into this list.")
+@click.option("--json", "json_file", type=_FILE, help="Write the report here.")
+@click.option("--junit", "junit_file", type=_FILE, help="Write the report as JUnit XML here.")
+@click.option("--html", "html_file", type=_FILE, help="Write the report as a page here.")
+@click.option(
+    "--replays",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a file for each failure here, for objstream replay.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all that is random.")
 @click.option(
@@ -38,7 +52,12 @@ from .verdicts import Assessment, assess, exit_code
 def check(
     adapters: tuple[str, ...],
     only: tuple[str, ...],
+    known_files: tuple[Path, ...],
+    update_known: Path | None,
     json_file: Path | None,
+    junit_file: Path | None,
+    html_file: Path | None,
+    replays: Path | None,
     seed: int,
     timeout: float,
     verbose: bool,
@@ -47,26 +66,72 @@ def check(
 
     ADAPTER is a built-in name (reference, reference-socket, nvflare), module:Class or path/to/file.py:Class.
 
-    Exit status: 0 all conform; 1 one does not; 2 the suite or an adapter broke; 3 nothing ran, or the
-    result is inconclusive.
+    Exit status: 0 all conform, or fail exactly as known; 1 one does not; 2 the suite or an adapter broke; 3 nothing
+    ran, or the result is inconclusive.
     """
+    if update_known is not None and len(adapters) != 1:
+        raise click.UsageError("--update-known is about one ADAPTER")
     try:
         chosen = cases.select(cases.load(), only)
-        requirements = asked_about(registry.load(), chosen, only)
-    except (ValueError, registry.RegistryError) as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        everything = registry.load()
+        requirements = asked_about(everything, chosen, only)
+        lists = [known.load(path) for path in known_files]
+    except (ValueError, registry.RegistryError, known.KnownError) as error:
+        _broken(error)
     started = time.time()
     runs = _run(adapters, chosen, seed, timeout)
     assessments = [assess(run, requirements) for run in runs]
+    today = datetime.date.today()
+    if update_known is not None:
+        lists.append(_updated(update_known, assessments[0], today))
+    strangers = {one.implementation for one in lists} - {run.name for run in runs if not run.error}
+    if strangers and not any(run.error for run in runs):
+        _broken(f"known failures of {', '.join(sorted(strangers))} were given, and it was not asked")
+    for listed in lists:
+        assessments = [
+            known.against(one, listed, everything, today) if one.run.name == listed.implementation else one
+            for one in assessments
+        ]
+    files = replay.write(replays, seed, assessments) if replays is not None else {}
     console = Console(highlight=False)
     for assessment in assessments:
-        report.show(console, assessment, verbose=verbose)
+        again = partial(_again, files, assessment.run.adapter, seed)
+        report.show(console, assessment, verbose=verbose, replay=again)
+    record = report.as_json(assessments, seed=seed, started=started, seconds=time.time() - started)
     if json_file is not None:
-        record = report.as_json(assessments, seed=seed, started=started, seconds=time.time() - started)
         json_file.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    if junit_file is not None:
+        junit_file.write_text(junit.render(assessments, seed=seed), "utf-8", "replace")
+    if html_file is not None:
+        html_file.write_text(page.render(record), "utf-8", "replace")
     _epilogue(console, assessments)
     sys.exit(exit_code(assessments))
+
+
+def _broken(error: object) -> NoReturn:
+    click.echo(f"error: {error}", err=True)
+    sys.exit(2)
+
+
+def _again(files: Mapping[tuple[str, str], Path], adapter: str, seed: int, result: CaseResult) -> str:
+    """The command that repeats a case."""
+    path = files.get((adapter, result.case))
+    if path is not None:
+        return f"objstream replay {path}"
+    return f"objstream check {adapter} --only {result.case} --seed {seed}"
+
+
+def _updated(path: Path, assessment: Assessment, today: datetime.date) -> known.Known:
+    """Write the list anew; what is returned is what it says."""
+    if assessment.run.error:
+        _broken(assessment.run.error)
+    try:
+        before = known.load(path) if path.exists() else known.Known(assessment.run.name)
+    except known.KnownError as error:
+        _broken(error)
+    after = known.updated(before, assessment, today)
+    path.write_text(known.render(after), "utf-8")
+    return after
 
 
 def asked_about(

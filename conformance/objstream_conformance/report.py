@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 
 from rich.console import Console
@@ -62,18 +63,23 @@ def _implementation(assessment: Assessment) -> dict[str, object]:
         "executed": assessment.executed,
         "counts": assessment.counts(),
         "seconds": round(run.seconds, 3),
-        "probes": [_case(probe) for probe in run.probes],
-        "requirements": [_requirement(result) for result in assessment.requirements],
+        "differences": assessment.differences,
+        "probes": [_case(probe, assessment.known) for probe in run.probes],
+        "requirements": [_requirement(result, assessment.known) for result in assessment.requirements],
     }
 
 
-def _requirement(result: RequirementResult) -> dict[str, object]:
+def _requirement(result: RequirementResult, known: Mapping[str, str]) -> dict[str, object]:
     requirement, case = result.requirement, result.case
     return {
         "id": requirement.id,
         "title": requirement.title,
         "level": requirement.level,
         "layer": requirement.layer,
+        "area": requirement.area,
+        "text": requirement.text,
+        "intent": requirement.intent,
+        "section": f"{requirement.chapter}#{requirement.anchor}",
         "verdict": result.verdict.value,
         "outcome": case.outcome.value if case else "",
         "case": case.case if case else "",
@@ -81,12 +87,13 @@ def _requirement(result: RequirementResult) -> dict[str, object]:
         "expected": case.expected if case else "",
         "observed": result.reason or (case.observed if case else ""),
         "check": case.check if case else "",
+        "known": known.get(requirement.id, ""),
         "seconds": round(case.seconds, 3) if case else 0.0,
         "evidence": dict(case.evidence) if case else {},
     }
 
 
-def _case(case: CaseResult) -> dict[str, object]:
+def _case(case: CaseResult, known: Mapping[str, str]) -> dict[str, object]:
     return {
         "case": case.case,
         "verdict": case.verdict.value,
@@ -94,25 +101,48 @@ def _case(case: CaseResult) -> dict[str, object]:
         "scenario": case.scenario,
         "expected": case.expected,
         "observed": case.observed,
+        "known": known.get(case.case, ""),
     }
 
 
-def show(console: Console, assessment: Assessment, *, verbose: bool = False) -> None:
-    """Print one implementation: the counts by area, then everything that is not as it has to be."""
+def show(
+    console: Console,
+    assessment: Assessment,
+    *,
+    verbose: bool = False,
+    replay: Callable[[CaseResult], str] = lambda case: "",
+) -> None:
+    """Print one implementation: the counts by area, then everything that is not as it has to be.
+
+    Args:
+        console: where to.
+        assessment: the implementation.
+        verbose: print evidence too, what does not apply, and known failures in full.
+        replay: the command that repeats a case.
+    """
     run = assessment.run
     console.rule(escape(f"{run.name or run.adapter} {run.version}"), align="left")
     if assessment.requirements and run.name:
         console.print(_table(assessment))
     for note in assessment.notes:
-        console.print(f"[yellow]probe[/] {escape(note)}")
+        if note.partition(":")[0] not in assessment.known:
+            console.print(f"[yellow]probe[/] {escape(note)}")
     wanted = [
         Verdict.FAIL,
         Verdict.INCONCLUSIVE,
         *([Verdict.UNTESTED, Verdict.NOT_APPLICABLE] if verbose else []),
     ]
+    for id_, what in assessment.known.items():
+        console.print(f"[dim]known[/] [bold]{id_}[/] {escape(what)}", soft_wrap=True)
     for result in assessment.with_verdict(*wanted):
-        _show_requirement(console, result, verbose)
-    colour = "green" if assessment.standing is Standing.CONFORMANT else "red"
+        if verbose or result.requirement.id not in assessment.known:
+            _show_requirement(console, result, verbose, replay)
+    if assessment.differences:
+        console.print()
+    for difference in assessment.differences:
+        console.print(f"[red]difference[/] {escape(difference)}", soft_wrap=True)
+    good = assessment.standing in (Standing.CONFORMANT, Standing.AS_KNOWN)
+    colour = "green" if good else "red"
     console.print(f"[bold {colour}]{assessment.standing.value}[/]: {escape(assessment.reason)}")
     counts = ", ".join(f"{count} {name}" for name, count in assessment.counts().items() if count)
     tested = f"{assessment.declared} requirements apply, {assessment.executed} were tested"
@@ -130,25 +160,41 @@ def _table(assessment: Assessment) -> Table:
     return table
 
 
-def _show_requirement(console: Console, result: RequirementResult, verbose: bool) -> None:
+def _show_requirement(
+    console: Console, result: RequirementResult, verbose: bool, replay: Callable[[CaseResult], str]
+) -> None:
     requirement, case = result.requirement, result.case
     colour = _COLOURS[result.verdict]
     console.print(
         f"\n[{colour}]{result.verdict.value}[/] [bold]{requirement.id}[/] {escape(requirement.title)}"
         f" [dim]({requirement.level}, {requirement.layer})[/]"
     )
-    lines: list[tuple[str, str]] = [("observed", result.reason)] if result.reason else []
     if case is not None and result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        lines = [
-            ("outcome", case.outcome.value),
-            ("scenario", f"{case.scenario} ({case.case})"),
-            ("expected", case.expected),
-            ("observed", result.reason or case.observed),
-            ("check", case.check),
-            ("intent", requirement.intent),
-        ]
-        if verbose:
-            lines += [(name, _evidence(value)) for name, value in case.evidence.items()]
+        shown = replace(case, observed=result.reason or case.observed)
+        show_case(console, shown, verbose=verbose, intent=requirement.intent, again=replay(case))
+    elif result.reason:
+        _lines(console, [("observed", result.reason)])
+
+
+def show_case(
+    console: Console, case: CaseResult, *, verbose: bool = False, intent: str = "", again: str = ""
+) -> None:
+    """Print what a case has done and found."""
+    lines = [
+        ("outcome", case.outcome.value),
+        ("scenario", f"{case.scenario} ({case.case})"),
+        ("expected", case.expected),
+        ("observed", case.observed),
+        ("check", case.check),
+        ("intent", intent),
+        ("again", again),
+    ]
+    if verbose:
+        lines += [(name, _evidence(value)) for name, value in case.evidence.items()]
+    _lines(console, lines)
+
+
+def _lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
     for label, text in lines:
         if text:
             console.print(f"  [dim]{label:<9}[/]{escape(text)}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -20,6 +20,7 @@ class Standing(str, Enum):
     """The verdict on an implementation."""
 
     CONFORMANT = "conformant"
+    AS_KNOWN = "known failures"
     NOT_CONFORMANT = "not conformant"
     INCONCLUSIVE = "inconclusive"
     SUITE_ERROR = "suite-error"
@@ -28,6 +29,7 @@ class Standing(str, Enum):
 
 EXIT_CODES: Mapping[Standing, int] = {
     Standing.CONFORMANT: 0,
+    Standing.AS_KNOWN: 0,
     Standing.NOT_CONFORMANT: 1,
     Standing.SUITE_ERROR: 2,
     Standing.NOTHING_RAN: 3,
@@ -47,13 +49,21 @@ class RequirementResult:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The verdict on one implementation, and why."""
+    """The verdict on one implementation, and why.
+
+    Attributes:
+        notes: what the honesty probes have found.
+        known: failures that were known and occurred as they were to, and what is said of them; see :mod:`.known`.
+        differences: between what is known and what occurred.
+    """
 
     run: ImplementationRun
     standing: Standing
     reason: str
     requirements: list[RequirementResult]
     notes: list[str] = field(default_factory=list)
+    known: Mapping[str, str] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         found = Counter(result.verdict for result in self.requirements)
@@ -79,8 +89,7 @@ def assess(run: ImplementationRun, requirements: Iterable[Requirement]) -> Asses
     )
     results = [_requirement(requirement, run, accepts) for requirement in requirements]
     notes = [f"{probe.case}: {probe.observed}" for probe in run.probes if _counts_against(probe)]
-    standing, reason = _standing(run, results)
-    return Assessment(run, standing, reason, results, notes)
+    return Assessment(run, *standing(run, results), results, notes)
 
 
 def exit_code(assessments: Iterable[Assessment]) -> int:
@@ -121,9 +130,13 @@ def _missing(requirement: Requirement, run: ImplementationRun) -> str:
     return "" if roles & run.roles else f"the role {requirement.role}"
 
 
-def _standing(run: ImplementationRun, results: list[RequirementResult]) -> tuple[Standing, str]:
+def standing(
+    run: ImplementationRun, results: Iterable[RequirementResult], excused: Collection[str] = ()
+) -> tuple[Standing, str]:
+    """The verdict and why; requirements and probes that are excused do not count."""
     if run.error:
         return Standing.SUITE_ERROR, run.error
+    results = [result for result in results if result.requirement.id not in excused]
     musts = [result for result in results if result.requirement.level == "MUST"]
     failed = [result for result in musts if result.verdict is Verdict.FAIL]
     if failed:
@@ -131,7 +144,7 @@ def _standing(run: ImplementationRun, results: list[RequirementResult]) -> tuple
     broken = [result for result in [*run.probes, *run.results] if result.outcome in _BROKEN]
     if broken:
         return Standing.SUITE_ERROR, f"{broken[0].case}: {broken[0].observed}"
-    dishonest = [probe for probe in run.probes if probe.verdict is Verdict.FAIL]
+    dishonest = [probe for probe in run.probes if probe.verdict is Verdict.FAIL and probe.case not in excused]
     if dishonest:
         return Standing.NOT_CONFORMANT, f"{dishonest[0].case}: {dishonest[0].observed}"
     if not any(result.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE) for result in results):

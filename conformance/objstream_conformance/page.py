@@ -1,0 +1,31 @@
+"""The report as one HTML page that needs nothing else: requirements by implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "UNTESTED": "·"}
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """The page for a report as :func:`.report.as_json` gives it."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = resources.files(__package__).joinpath("page.html.j2").read_text("utf-8")
+    implementations = record["implementations"]
+    results = [{one["id"]: one for one in row["requirements"]} for row in implementations]
+    rows = [
+        {"about": one, "results": [found[one["id"]] for found in results]}
+        for one in (implementations[0]["requirements"] if implementations else [])
+    ]
+    return environment.from_string(template).render(
+        suite=record["suite"],
+        implementations=implementations,
+        rows=rows,
+        areas=list(dict.fromkeys(row["about"]["area"] for row in rows)),
+        verdicts=list(MARKS),
+        marks=MARKS,
+    )

@@ -251,16 +251,25 @@ def test_pushes_follow_each_other_on_one_connection() -> None:
     assert [session.result for session in taken] == [[0], [1], [2]]
 
 
-@pytest.mark.parametrize("type_", [3, 4, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("type_", [3, 4, 5, 6, 7, 8])
 def test_nothing_but_request_and_offer_begins_a_session(type_: int) -> None:
     metas = {3: opened(), 6: meta(size=0, count=0, chain=bytes(32)), 7: meta(chain=bytes(32))}
-    metas |= {8: meta(credit=1), 9: meta(code=1, message="")}
+    metas |= {8: meta(credit=1)}
     talk = Talk(incoming=lambda _: Sender())
     (reset,) = talk.say(type_, metas.get(type_, meta()), b"x" if type_ in (4, 5) else b"")
     assert (reset.name, reset.code, reset.seq) == ("RESET", Code.PROTOCOL, 0)
     assert talk.connection.session is None
     assert talk.connection.closing
     assert talk.connection.finished
+
+
+def test_a_reset_outside_of_sessions_ends_the_conversation_without_an_answer() -> None:
+    talk = Talk(incoming=lambda _: Sender())
+    assert talk.say(9, meta(code=17, message="too many")) == []
+    assert talk.connection.closing
+    assert talk.connection.problem is not None
+    assert talk.connection.problem.code is Code.BUSY
+    assert talk.connection.problem.from_peer
 
 
 @pytest.mark.parametrize("type_", [REQUEST, OFFER])

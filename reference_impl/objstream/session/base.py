@@ -194,14 +194,7 @@ class Session:
         self.moved()
 
     def _on_reset(self, frame: Frame) -> None:
-        number, message = frame.meta[Key.CODE], frame.meta[Key.MESSAGE]
-        try:
-            code = Code(number)
-        except ValueError:
-            code, message = Code.PROTOCOL, f"RESET with the unknown code {number}: {message}"
-        self.fail(
-            TransferError(code, printable(shorten(message, MAX_MESSAGE)), from_peer=True), Event.RECV_RESET
-        )
+        self.fail(reported(frame), Event.RECV_RESET)
 
     @contextmanager
     def _last_call(self) -> Iterator[None]:
@@ -225,6 +218,16 @@ class Session:
             ) from problem
         if self.error is not None:  # the application has cancelled from within
             raise self.error
+
+
+def reported(frame: Frame) -> TransferError:
+    """The error that a RESET of the peer reports."""
+    number, message = frame.meta[Key.CODE], frame.meta[Key.MESSAGE]
+    try:
+        code = Code(number)
+    except ValueError:
+        code, message = Code.PROTOCOL, f"RESET with the unknown code {number}: {message}"
+    return TransferError(code, printable(shorten(message, MAX_MESSAGE)), from_peer=True)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from ..errors import Code, TransferError
 from ..frames import PREFACE, Frame, FrameReader, FrameType, FrameWriter
 from ..limits import Limits
 from ..meta import MAX_MESSAGE, Key, Meta
-from .base import Buffers, shorten
+from .base import Buffers, reported, shorten
 from .receiver import Receiver
 from .sender import Sender
 

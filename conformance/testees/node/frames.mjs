@@ -10,6 +10,7 @@ export const OFFER = 1, REQUEST = 2, OPEN = 3, ENTRIES = 4, DATA = 5, END = 6, D
 export const NAMES = [, "OFFER", "REQUEST", "OPEN", "ENTRIES", "DATA", "END", "DONE", "CREDIT", "RESET"];
 const IGNORABLE = 1;
 const HEADER = 24;
+const MAX_META = 4096; // what every reader takes (section 15.2)
 
 export const isContent = (type) => type === ENTRIES || type === DATA;
 const isKnown = (type) => type >= OFFER && type <= RESET;
@@ -66,6 +67,7 @@ function readMeta(type, encoded) {
 export function encodeFrame(type, seq, meta, data = Buffer.alloc(0), flags = 0) {
   const fields = Object.entries(meta).filter(([, value]) => value !== undefined);
   const encoded = encodeMeta(new Map(fields.map(([key, value]) => [BigInt(key), value])));
+  if (encoded.length > MAX_META) throw tooLarge(`${encoded.length} bytes of meta`);
   const header = Buffer.alloc(HEADER);
   header[0] = type;
   header[1] = flags;

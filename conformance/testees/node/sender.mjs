@@ -18,7 +18,7 @@ export class Sender extends Session {
   #pieces = null;
   #piece = null;
 
-  /** `source(kind, name)` returns the object asked for and throws a Fault with NOT_FOUND, REFUSED and so on. */
+  /** `source(kind, name)` returns the object asked for, undefined if there is none, or throws a Fault. */
   constructor(source, options = {}) {
     super(options);
     this.source = source;
@@ -98,19 +98,17 @@ export class Sender extends Session {
       if (name !== this.offered.name || kind !== this.offered.kind) throw protocol("a REQUEST for another object");
       return this.offered.object;
     }
-    return this.#own(() => {
-      const object = this.source(kind, name);
-      const found = kindOf(object);
-      if (found === undefined) throw new Fault("UNSUPPORTED", `${name}: neither a container nor a file`);
-      if (kind !== (CONTAINERS.includes(found) ? "container" : found)) throw new Fault("NOT_FOUND", `${name}: not here`);
-      return object;
-    });
+    const object = this.#produce(kind, name);
+    if (object === undefined) throw new Fault("NOT_FOUND", `${name}: not here`);
+    const found = kindOf(object);
+    if (found === undefined) throw new Fault("UNSUPPORTED", `${name}: neither a container nor a file`);
+    if (kind !== (CONTAINERS.includes(found) ? "container" : found)) throw new Fault("NOT_FOUND", `${name}: not here`);
+    return object;
   }
 
-  /** What the application's code throws is SOURCE_FAILED, unless it is a Fault. */
-  #own(work) {
+  #produce(kind, name) {
     try {
-      return work();
+      return this.source(kind, name);
     } catch (error) {
       throw error instanceof Fault ? error : new Fault("SOURCE_FAILED", "the object could not be produced");
     }
@@ -118,15 +116,13 @@ export class Sender extends Session {
 
   /** Size, count and a hash of the content, without sending it. */
   #survey(name, object) {
-    return this.#own(() => {
-      const hash = createHash("sha256");
-      let size = 0n;
-      for (const { type, bytes } of content(object, name, this.#limits)) {
-        size += BigInt(bytes.length);
-        hash.update(Buffer.of(type)).update(bytes);
-      }
-      return { size, count: countOf(object), seal: hash.digest() };
-    });
+    const hash = createHash("sha256");
+    let size = 0n;
+    for (const { type, bytes } of content(object, name, this.#limits)) {
+      size += BigInt(bytes.length);
+      hash.update(Buffer.of(type)).update(bytes);
+    }
+    return { size, count: countOf(object), seal: hash.digest() };
   }
 
   get #limits() {
@@ -158,7 +154,7 @@ export class Sender extends Session {
   #stream() {
     for (;;) {
       if (this.#piece === null) {
-        const { value, done } = this.#own(() => this.#pieces.next());
+        const { value, done } = this.#pieces.next();
         if (done) return this.#finish();
         this.#piece = value;
       }

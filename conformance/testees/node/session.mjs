@@ -20,6 +20,10 @@ export function cut(message) {
   return bytes.toString("utf-8", 0, end);
 }
 
+/** A text of the peer as people may see it (OSP-SEC-012). */
+const shown = (text) =>
+  text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
 export class Session {
   #reader;
   #out = [];
@@ -107,7 +111,7 @@ export class Session {
   #reset(meta) {
     const name = codeName(meta.get(CODE));
     const message = name === undefined ? `unknown code ${meta.get(CODE)}: ${meta.get(MESSAGE)}` : meta.get(MESSAGE);
-    this.#end(name ?? "PROTOCOL", cut(message), "peer");
+    this.#end(name ?? "PROTOCOL", shown(cut(message)), "peer");
   }
 
   // ---- for the roles: `begin`, `onFrame` (header and meta are there), `onComplete` (false if it is no progress) ----

@@ -101,6 +101,12 @@ test("each failure has one code on both sides", () => {
   })(), /model\["a"\]/);
 });
 
+test("meta that no reader has to take is not sent", () => {
+  const sender = Sender.push("object", [1n], { attributes: new Map([["note", "x".repeat(5000)]]) });
+  sender.start();
+  assert.deepEqual(sender.outcome(), ["failed", "TOO_LARGE"]);
+});
+
 test("a store that fails, and an offer that is refused, reach the sender", () => {
   const refuse = () => { throw new Error(); };
   assert.deepEqual(failing(Sender.push("x", [1n]), new Receiver({ store: refuse })), ["STORE_FAILED", "STORE_FAILED"]);
@@ -155,7 +161,7 @@ test("after END only DONE and RESET tell the sender what happened", () => {
     assert.deepEqual([sender.outcome(), said], [["failed", "UNCONFIRMED"], title === "eof" ? [] : ["RESET"]], title);
   }
   const sender = ended();
-  sender.feed(encodeFrame(RESET, 1n, { 13: 99n, 14: "new" }));
+  sender.feed(encodeFrame(RESET, 1n, { 13: 99n, 14: "new\u001b[2J" }));
   assert.deepEqual(sender.outcome(), ["failed", "PROTOCOL"]);
-  assert.match(sender.error.message, /99/);
+  assert.match(sender.error.message, /99.*\\x1b/);
 });

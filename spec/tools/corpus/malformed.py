@@ -47,14 +47,24 @@ def bad(
     item: object,
     code: str = "PROTOCOL",
     *,
-    at: int = 0,
+    at: int | None = None,
     schema: str = "value",
 ) -> None:
-    """The same container with another item at that place is refused."""
+    """The same container with another item, at that place or in the place of the one most like it, is refused."""
     items = list(ITEMS[twin.path])
-    items[at] = item
+    items[_nearest(items, item) if at is None else at] = item
     (_, data), *_ = pieces(*items)
     reject(id_, title, why, twin, Type.ENTRIES, {"data": data}, code, schema=schema)
+
+
+def _nearest(items: list[object], item: object) -> int:
+    """The first of the items that begin like this one for the most bytes."""
+
+    def alike(one: object) -> int:
+        pairs = zip(cbor(one), cbor(item), strict=False)
+        return next((at for at, (byte, other) in enumerate(pairs) if byte != other), 1 << 16)
+
+    return max(range(len(items)), key=lambda index: alike(items[index]))
 
 
 def raw(text: str) -> Raw:
@@ -172,7 +182,7 @@ bad(
     set_of(ext("frozenset", 1, 2), ext("frozenset", 2, 1)),
     schema="",
 )
-bad("OSP-ENC-010", "two equal entries of a set", TWICE, UNIQUE, 2, schema="")
+bad("OSP-ENC-010", "two equal entries of a set", TWICE, UNIQUE, 2, at=0, schema="")
 
 # -- simple values, bignums
 
@@ -182,7 +192,7 @@ for title, form in (
     ("simple value 32", "f820"),
     ("false in two bytes", "f814"),
 ):
-    bad("OSP-ENC-011", title, "it has no counterpart", CONSTANTS, raw(form))
+    bad("OSP-ENC-011", title, "it has no counterpart", CONSTANTS, raw(form), at=2 if "false" in title else 0)
 for title, form in (
     ("a leading zero", "c24a00010000000000000000"),
     ("8 bytes", "c248ffffffffffffffff"),

@@ -325,7 +325,7 @@ def test_the_last_word_of_a_session_comes_before_what_follows_it() -> None:
     talk.hear()
     talk.say(OPEN, opened(digests="sha-256"))
     chain = receiver._chain.value
-    stream = frame(6, meta(size=0, count=0, chain=chain), seq=2) + frame(RESET, meta(code=1, message=""))
+    stream = frame(6, meta(size=0, count=0, chain=chain), seq=2) + frame(CREDIT, meta(credit=1))
     put(talk.connection, stream)
     assert names(talk.hear()) == ["DONE", "RESET"]
     assert receiver.state is State.DELIVERED

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from .contract import Role
-from .frames import NAME
+from .frames import HEADER, NAME, Frame, split
 from .registry import spec_path
 
 
@@ -62,6 +62,20 @@ class Vector:
     def code(self) -> str:
         """The code with which the session fails, empty when it does not."""
         return str(self.expected.get("failed", ""))
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The frames of the lines; of one that ends inside a frame, as much as there is of it."""
+        return [_frame(line) for line in self.lines[1:]]
+
+
+def _frame(line: bytes) -> Frame:
+    whole, _ = split(line)
+    if whole:
+        return whole[0]
+    header, rest = line[: HEADER.size], line[HEADER.size :]
+    type_, flags, meta_len, _, seq, _, _ = HEADER.unpack(header)
+    return Frame(type_, flags, seq, rest[:meta_len], rest[meta_len:], header)
 
 
 @cache

@@ -157,7 +157,20 @@ def reset_received(t: Case) -> None:
 
 @requirement("OSP-SES-037", needs=WIRE)
 def nothing_after_reset(t: Case) -> None:
-    """After a RESET, sent or received, by every role in each state: the rest of a good session brings nothing."""
+    """After a RESET, sent or received, by every role in each state: the rest of a good session brings nothing.
+
+    Nor is a RESET answered where no session is running: as the first frame, or after a delivered one.
+    """
+    idle: list[tuple[str, Peer]] = []
+    for role in roles(t, "owner", "receiver"):
+        done = gives(t, role, [1]) if role == "owner" else takes(t, role, 1)
+        done.delivered()
+        done.next_session()
+        for when, peer in (("before", Peer(t, role)), ("after", done)):
+            idle.append((f"a {role} {when} its first session", _after(peer, step(Type.RESET, code=17))))
+    for what, peer in idle:
+        peer.say(step(Type.REQUEST))
+        t.expect(not peer.heard, f"nothing from {what}, after RESET", f"{peer.types}")
     for what, peer in (*_failures(t), *_told(t, 1)):
         peer.say(
             step(Type.REQUEST),

@@ -173,6 +173,8 @@ class Session:
     def _frame_of(self, type_: FrameType, meta: Meta, data: memoryview | None = None) -> Buffers:
         """A frame as it leaves."""
         self._last_sent = self._now
+        if type_ not in (FrameType.CREDIT, FrameType.RESET):
+            self.moved()
         head = memoryview(self._writer.encode(type_, meta, 0 if data is None else len(data)))
         return [head] if data is None else [head, data]
 

@@ -200,6 +200,7 @@ class Receiver(Session):
             (meta[Key.VERSIONS] in VERSIONS, f"version {meta[Key.VERSIONS]}"),
             (meta[Key.DIGESTS] in self._offered, f"digest {meta[Key.DIGESTS]!r}"),
             (expected, f"kind {kind!r}"),
+            (Key.RESUME not in meta, "a resume point"),
         ):
             if not fits:
                 raise TransferError(Code.PROTOCOL, f"{self.name}: OPEN has {what}, which was not asked for")

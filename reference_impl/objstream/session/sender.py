@@ -247,7 +247,6 @@ class Sender(Session):
         self._chain.add(type_, len(part), digest)
         self._bytes += len(part)
         self._step(Event.SEND_CONTENT)
-        self.moved()
         self._report()
         meta: Meta = {Key.DIGEST: digest} if digest else {}
         return self._frame_of(type_, meta, part)
@@ -280,7 +279,6 @@ class Sender(Session):
             raise self._changed()
         end: Meta = {Key.CHAIN: self._chain.value, Key.SIZE: self._bytes, Key.COUNT: streamer.count}
         self._step(Event.SEND_END)
-        self.moved()
         return self._frame_of(FrameType.END, end)
 
     def _changed(self) -> TransferError:

@@ -105,7 +105,8 @@ def _agreement(play: Play, played: Played) -> Iterator[Problem]:
         yield Problem("false success", f"the sender reports success, the receiver {state}")
     sender = None if "sender" in play.dead else played.sender
     failure = None if sender is None else sender.error
-    if delivered(played.receiver) and failure is not None and failure.code is not Code.UNCONFIRMED:
+    honest = (Code.UNCONFIRMED, Code.CORRUPT) if play.plan.of("forge") else (Code.UNCONFIRMED,)
+    if delivered(played.receiver) and failure is not None and failure.code not in honest:
         yield Problem("disagreement", f"the receiver has the object, the sender reports {failure}")
     if not delivered(played.receiver) and played.receiver is not None and played.receiver.result is not None:
         yield Problem("left behind", "a failed session has a result")

@@ -334,7 +334,8 @@ class _Session:
             return
         if self._amiss is not None:
             due = _CODES.get(self._amiss[0], "PROTOCOL")
-            if outcome not in (due, "UNCONFIRMED"):
+            answered = self._amiss[0] == "OSP-INT-025"
+            if outcome != due and (answered or outcome != "UNCONFIRMED" or not self._doubtful):
                 yield self._amiss[0], f"{self._amiss[1]}; {outcome} is reported, {due} was due"
             return
         if self._reset is not None:
@@ -343,14 +344,18 @@ class _Session:
             if outcome != name:
                 yield "OSP-SES-036", f"a RESET with {name} was received, {outcome} is reported"
             return
-        doubtful = self._role == "sender" and Type.END in self._seen and Type.DONE not in self._seen
-        if doubtful and not record.from_peer and outcome != "UNCONFIRMED":
+        if self._doubtful and not record.from_peer and outcome != "UNCONFIRMED":
             yield "OSP-SES-034", f"after END and without DONE {outcome} is reported, not UNCONFIRMED"
-        if outcome == "UNCONFIRMED" and not doubtful:
+        if outcome == "UNCONFIRMED" and not self._doubtful:
             yield "OSP-SES-034", "UNCONFIRMED is for the time between END and DONE"
         if outcome == "STALLED" and self._deadline and record.time < self._moved + self._deadline:
             waited = record.time - self._moved
             yield "OSP-TIM-006", f"STALLED after {waited:g} s, the deadline is {self._deadline:g} s"
+
+    @property
+    def _doubtful(self) -> bool:
+        """END was sent and there is no answer."""
+        return self._role == "sender" and Type.END in self._seen and Type.DONE not in self._seen
 
     def _closed(self) -> Found:
         record = self._outcome

@@ -29,6 +29,9 @@ _DTYPES = """
     C128 <c16 complex128, F8_E4M3 - float8_e4m3fn, F8_E5M2 - float8_e5m2, F8_E4M3FNUZ - float8_e4m3fnuz,
     F8_E5M2FNUZ - float8_e5m2fnuz, F8_E8M0 - float8_e8m0fnu
 """
+_DECIMAL = 4096
+"""Integers of so many bits are written in hexadecimal: Python takes no longer decimal text."""
+
 _NUMPY = {name: code for name, code, _ in map(str.split, _DTYPES.split(","))}
 _TORCH = {name: attribute for name, _, attribute in map(str.split, _DTYPES.split(","))}
 
@@ -38,7 +41,9 @@ def render(item: Any) -> Any:
     if isinstance(item, bool) or item is None or isinstance(item, str):
         return item
     if isinstance(item, int):
-        return item if abs(item) < 1 << 53 else {"int": str(item)}
+        return (
+            item if abs(item) < 1 << 53 else {"int": str(item) if item.bit_length() < _DECIMAL else hex(item)}
+        )
     if isinstance(item, (float, bytes)):
         return {"float" if isinstance(item, float) else "bytes": _argument(item)}
     if isinstance(item, list):
@@ -157,7 +162,7 @@ def application(name: str) -> type[Application]:
 
 
 _BUILDERS: dict[str, Callable[[Any], object]] = {
-    "int": int,
+    "int": lambda text: int(text, 0),
     "float": _float,
     "bytes": bytes.fromhex,
     "bytearray": bytearray.fromhex,

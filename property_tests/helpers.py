@@ -42,9 +42,11 @@ def encoded(
     return [(piece.kind, bytes(piece.view)) for piece in streamer.pieces(chunk)]
 
 
-def decoded(kind: str, parts: Parts, lengths: Sequence[int], limits: Limits = LIMITS) -> Any:
+def decoded(
+    kind: str, parts: Parts, lengths: Sequence[int], limits: Limits = LIMITS, registry: Registry | None = None
+) -> Any:
     """The container of these pieces, which arrive in other portions than they were sent."""
-    assembler = ContainerAssembler()
+    assembler = ContainerAssembler(registry=registry)
     assembler.begin(Description(kind), limits)
     for piece, data in parts:
         for portion in portions(memoryview(data), lengths):

@@ -175,12 +175,24 @@ def test_other_meta_does_not_fit(rule: str, meta: dict[int, Any]) -> None:
     assert not pycddl_accepts(rule, meta)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:60])
+@pytest.mark.parametrize(
+    "value",
+    VALUES,
+    ids=lambda value: (
+        f"{type(value).__name__} {value!r:.40}" if not isinstance(value, (set, frozenset)) else None
+    ),
+)
 def test_a_value_fits(value: object) -> None:
     assert fits("entry", value)
 
 
-@pytest.mark.parametrize("value", BAD_VALUES, ids=lambda value: repr(value)[:60])
+@pytest.mark.parametrize(
+    "value",
+    BAD_VALUES,
+    ids=lambda value: (
+        f"{type(value).__name__} {value!r:.40}" if not isinstance(value, (set, frozenset)) else None
+    ),
+)
 def test_another_value_does_not_fit(value: object) -> None:
     assert not fits("entry", value)
 

@@ -28,7 +28,7 @@ SAME: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", SAME, ids=repr)
+@pytest.mark.parametrize("value", SAME, ids=range(len(SAME)))
 def test_a_copy_is_no_difference(value: Any) -> None:
     assert difference(value, copy.deepcopy(value)) == ""
 

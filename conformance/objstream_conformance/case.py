@@ -45,6 +45,7 @@ class Case(Assertions):
         self._parties: list[Party] = []
         self._names = 0
         self._beside: list[BaseException] = []
+        self._doubts: list[str] = []
 
     # -- sites and transfers
 
@@ -73,6 +74,9 @@ class Case(Assertions):
         try:
             yield other
             other.finish()
+        except Violation:
+            self._doubts += other.doubts()
+            raise
         finally:
             other.close()
 
@@ -89,11 +93,16 @@ class Case(Assertions):
         """
         for error in self._beside:
             raise error
+        self.network.settle()
         unfired = self.network.unfired()
         if unfired:
             raise Unexercised(
                 "every planned fault to strike a message", f"struck nothing: {'; '.join(unfired)}"
             )
+
+    def doubts(self) -> list[str]:
+        """What was planned and did not come about: a violation that was seen without it may be none."""
+        return self._doubts + self.network.unfired()
 
     def close(self) -> None:
         """Close all sites.
@@ -101,7 +110,7 @@ class Case(Assertions):
         Raises:
             AdapterError: one of them raised something.
         """
-        self.network.heal()
+        self.network.heal(0.0)
         while self._parties:
             try:
                 self._parties.pop().close()

@@ -159,9 +159,9 @@ def against(
     }
     standing, reason = verdicts.standing(assessment.run, assessment.requirements, excused)
     if differences and standing is not Standing.SUITE_ERROR:
-        standing, reason = Standing.NOT_CONFORMANT, f"{len(differences)} differences to the known failures"
+        standing, reason = Standing.NOT_CONFORMANT, f"differences to the known failures: {len(differences)}"
     elif standing in (Standing.CONFORMANT, Standing.NOTHING_RAN) and excused:
-        standing, reason = Standing.AS_KNOWN, f"exactly the {len(excused)} known failures occur"
+        standing, reason = Standing.AS_KNOWN, f"exactly the known failures occur, {len(excused)} of them"
     return replace(assessment, standing=standing, reason=reason, known=excused, differences=differences)
 
 

@@ -22,6 +22,9 @@ Kind = Literal["drop", "duplicate", "reorder", "corrupt", "truncate", "extend", 
 KEPT_BYTES = 64 << 20
 """Message bodies that a network keeps for replay, in bytes; later ones are logged without their body."""
 
+SETTLE = 0.25
+"""How long a network waits for planned faults to strike before it forgets them, in seconds."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -149,8 +152,15 @@ class Network:
             self._remembered += [body for body in bodies if body is not None]
             return range(start, len(self._remembered))
 
-    def heal(self) -> None:
-        """Forget the plan, mend cut links, and lose what is held back."""
+    def settle(self, seconds: float = SETTLE) -> None:
+        """Wait for what was planned to strike: a last message may be on its way when its operation has ended."""
+        end = time.monotonic() + seconds
+        while self.unfired() and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def heal(self, seconds: float = SETTLE) -> None:
+        """Forget the plan once it has settled, mend cut links, and lose what is held back."""
+        self.settle(seconds)
         with self._lock:
             fired, unfired = self._struck()
             if not self.quiet:

@@ -140,7 +140,7 @@ def standing(
     musts = [result for result in results if result.requirement.level == "MUST"]
     failed = [result for result in musts if result.verdict is Verdict.FAIL]
     if failed:
-        return Standing.NOT_CONFORMANT, f"{len(failed)} requirements fail"
+        return Standing.NOT_CONFORMANT, _counted(len(failed), "requirement fails", "requirements fail")
     broken = [result for result in [*run.probes, *run.results] if result.outcome in _BROKEN]
     if broken:
         return Standing.SUITE_ERROR, f"{broken[0].case}: {broken[0].observed}"
@@ -151,5 +151,11 @@ def standing(
         return Standing.NOTHING_RAN, "no requirement that was asked about applies to what is declared"
     unclear = [result for result in musts if result.verdict is Verdict.INCONCLUSIVE]
     if unclear:
-        return Standing.INCONCLUSIVE, f"{len(unclear)} requirements could not be decided"
+        return Standing.INCONCLUSIVE, _counted(
+            len(unclear), "requirement could not be decided", "requirements could not be decided"
+        )
     return Standing.CONFORMANT, "every requirement that applies and was tested is met"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -50,7 +50,7 @@ def test_exactly_the_known_failures() -> None:
     found = judged(FAILS, ENTRY)
     assert (found.standing, found.differences) == (Standing.AS_KNOWN, [])
     assert found.known == {FIRST: "tuples become lists"}
-    assert found.reason == "exactly the 1 known failures occur"
+    assert found.reason == "exactly the known failures occur, 1 of them"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_the_command(tmp_path: Path) -> None:
     code, output = run_check(LISTING, "--only", "OSP-VAL-010", "--known", str(path))
     assert code == 0
     assert "known OSP-VAL-010 to be explained: Lists and tuples are kept apart" in output
-    assert "exactly the 1 known failures occur" in output
+    assert "exactly the known failures occur, 1 of them" in output
     path.write_text(path.read_text().replace("arrived", "vanished"))
     code, output = run_check(LISTING, "--only", "OSP-VAL-010", "--known", str(path))
     assert code == 1

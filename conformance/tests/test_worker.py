@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,42 @@ def test_a_violation_is_not_tried_again() -> None:
         t.expect(len(tries) == 2, "the second time", "the first")
 
     assert verdict(end(body)) == ("FAIL", "violation")
+
+
+def test_a_violation_without_its_fault_is_tried_again() -> None:
+    tries: list[int] = []
+
+    def once(t: Case) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            with t.elsewhere() as there:
+                there.fault("drop", nth=10_000)
+                there.expect(False, "a", "b")
+        t.carries([1])
+
+    assert verdict(end(once)) == ("PASS", "ok")
+    assert len(tries) == 3
+
+    def always(t: Case) -> None:
+        tries.append(1)
+        t.fault("drop", nth=10_000)
+        t.expect(False, "a", "b")
+
+    assert verdict(end(always)) == ("FAIL", "violation")
+    assert len(tries) == 6
+
+
+def test_a_fault_may_strike_when_the_operation_has_ended() -> None:
+    def body(t: Case) -> None:
+        sender, receiver = t.sites()
+        t.fault("drop", source=sender.name, target=receiver.name)
+        carry = threading.Timer(0.05, lambda: t.network.carry(sender.name, receiver.name, b"late"))
+        carry.start()
+        t.network.heal()
+        t.fault("drop", source=sender.name, target=receiver.name)
+        threading.Timer(0.05, lambda: t.network.carry(sender.name, receiver.name, b"late")).start()
+
+    assert verdict(end(body)) == ("PASS", "ok")
 
 
 def test_a_bug_of_the_suite_is_not_the_implementation_s() -> None:

@@ -81,7 +81,7 @@ class Exchange:
                 for arrived in self._carry(source, target, number + message):
                     end = self._ends.get((source, target, arrived[:ID_BYTES]))
                     if end is not None:
-                        end.sendall(arrived[ID_BYTES:])
+                        _send(end, arrived[ID_BYTES:])
             how = socket.SHUT_WR
         except (OSError, ValueError):
             with contextlib.suppress(OSError):
@@ -90,6 +90,12 @@ class Exchange:
             del self._ends[source, target, number]
             with contextlib.suppress(OSError):
                 writing.shutdown(how)
+
+
+def _send(end: socket.socket, data: bytes) -> None:
+    """Bring bytes to an end that may be gone: what it said last is then still on its way to the other."""
+    with contextlib.suppress(OSError):
+        end.sendall(data)
 
 
 def _frame(stream: BinaryIO) -> bytes:

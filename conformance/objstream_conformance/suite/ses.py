@@ -135,8 +135,11 @@ def _cancelled(t: Case, load: Load, who: int, times: int = 1) -> Rejected:
         for _ in range(times):
             site.extra("cancel")
 
-    t.overlap(cancel, source=sender.name, nth=trace.messages[len(trace) // 2].nth, wait=0.5)
-    return t.refused(lambda: load.move(PATIENCE), "the cancelled transfer to end with an error")
+    cancelling = t.overlap(cancel, source=sender.name, nth=trace.messages[len(trace) // 2].nth, wait=0.5)
+    refusal = t.refused(lambda: load.move(PATIENCE), "the cancelled transfer to end with an error")
+    if cancelling.ident is not None:
+        cancelling.join(GRACE)  # the last of several cancels is not to hit the next transfer
+    return refusal
 
 
 def _says_cancelled(t: Case, refusal: Rejected) -> None:

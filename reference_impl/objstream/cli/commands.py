@@ -43,6 +43,12 @@ COMMANDS = {
         "conformance",
     ),
     "replay": Command("objstream_conformance.replay", "replay", "Repeat a case that failed.", "conformance"),
+    "new-adapter": Command(
+        "objstream_conformance.new_adapter",
+        "new_adapter",
+        "Write a file to start from, to validate a streamer.",
+        "conformance",
+    ),
     "simulate": Command(
         "objstream_conformance.simulation",
         "simulate",

@@ -167,7 +167,7 @@ def _opened(t: Case, role: Role, name: str, value: object, options: dict[str, ob
         return t.wire(role, name, value, **options)
     except Unsupported as refusal:
         raise AdapterError(
-            f"wire() to open a {role} with {options or 'no options'}", str(refusal)
+            f"wire() to open the {role} with {options or 'no options'}", str(refusal)
         ) from refusal
 
 

@@ -24,7 +24,7 @@ def request_first(t: Case) -> None:
         peer = Peer(t, role, ["x"])
         peer.advance(1.0)
         expected = ["OFFER"] if role == "sender" else []
-        t.expect(peer.types == expected and not peer.content, f"{expected} from a {role}", f"{peer.types}")
+        t.expect(peer.types == expected and not peer.content, f"{expected} from the {role}", f"{peer.types}")
 
 
 @requirement("OSP-FLW-002", needs=WIRE)
@@ -34,10 +34,12 @@ def within_credit(t: Case) -> None:
         peer = asks(Peer(t, role, _entries(t)), credit=3000)
         for credit in range(3000, 2 * SIZE, 3000):
             peer.say(step(Type.CREDIT, credit=credit))
-            t.expect(peer.sent <= credit, f"at most {credit} bytes from a {role}", f"{peer.sent}")
+            t.expect(peer.sent <= credit, f"at most {credit} bytes from the {role}", f"{peer.sent}")
             t.expect("RESET" not in peer.types, "a sender that waits for credit", f"{peer.outcome}")
         t.expect(
-            peer.sent >= SIZE, f"all content once there is credit for it, from a {role}", f"{peer.sent} bytes"
+            peer.sent >= SIZE,
+            f"all content once there is credit for it, from the {role}",
+            f"{peer.sent} bytes",
         )
         peer.first(Type.END)
 
@@ -48,10 +50,12 @@ def absolute_credit(t: Case) -> None:
     for role in roles(t, "owner", "sender"):
         peer = asks(Peer(t, role, _entries(t)), credit=5000)
         peer.say(*(step(Type.CREDIT, credit=credit) for credit in (5000, 4000, 5000, 0, 5000)))
-        t.expect(peer.sent <= 5000, f"at most 5000 bytes from a {role} whose credit is 5000", f"{peer.sent}")
+        t.expect(
+            peer.sent <= 5000, f"at most 5000 bytes from the {role} whose credit is 5000", f"{peer.sent}"
+        )
         peer.running("credit that is not higher to be ignored")
         peer.say(step(Type.CREDIT, credit=20_000), step(Type.CREDIT, credit=10_000))
-        t.expect(peer.sent <= 20_000, f"at most 20000 bytes from a {role}", f"{peer.sent}")
+        t.expect(peer.sent <= 20_000, f"at most 20000 bytes from the {role}", f"{peer.sent}")
         peer.say(step(Type.CREDIT, credit=2 * SIZE))
         t.expect("END" in peer.types, "the rest once there is credit", f"{peer.types}, {peer.sent} bytes")
 
@@ -94,7 +98,7 @@ def credit_is_renewed(t: Case) -> None:
         )
         got = peer.author.size
         t.expect(
-            got > len(data), f"credit for all of {len(data)} bytes from a {role}", f"it ended after {got}"
+            got > len(data), f"credit for all of {len(data)} bytes from the {role}", f"it ended after {got}"
         )
         peer.say(step(Type.END, count=1))
         peer.delivered([data])

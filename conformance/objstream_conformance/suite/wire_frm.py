@@ -23,7 +23,7 @@ def preface_first(t: Case) -> None:
     """The first 8 bytes of every end are the preface, before anything has come from the peer."""
     for role in roles(t, "owner", "requester", "sender", "receiver"):
         peer = Peer(t, role, [1], preface=b"")
-        t.expect(peer.preface == PREFACE, f"the preface from a {role}", f"{peer.preface!r}")
+        t.expect(peer.preface == PREFACE, f"the preface from the {role}", f"{peer.preface!r}")
 
 
 @requirement("OSP-FRM-002", needs=WIRE)
@@ -222,4 +222,6 @@ def max_frame(t: Case) -> None:
             peer.delivered()
             t.exercised(peer.sent >= size, f"content of {size} bytes")
             largest = max(len(frame.data) for frame in peer.content)
-            t.expect(largest <= most, f"at most {most} bytes of data in a frame", f"{largest} from a {role}")
+            t.expect(
+                largest <= most, f"at most {most} bytes of data in a frame", f"{largest} from the {role}"
+            )

@@ -26,7 +26,7 @@ def _sent(t: Case) -> Iterator[tuple[str, Peer]]:
         for what, value in values.items():
             is_pulled_file = isinstance(value, Path) and role == "owner"
             yield (
-                f"{what} from a {role}",
+                f"{what} from the {role}",
                 gives(t, role, value, **({"kind": "file"} if is_pulled_file else {})),
             )
 

@@ -88,8 +88,8 @@ def announcements_reserve_nothing(t: Case) -> None:
 
 MERSENNE = (1 << 61) - 1
 """Python's hashes of numbers are their remainders by this prime."""
-KEYS = 4000
-OVERHEAD = 12.0
+KEYS = 10_000
+OVERHEAD = 8.0
 
 
 def _numbers(step_: int) -> list[int]:
@@ -110,8 +110,11 @@ SHAPES: dict[str, Callable[[list[int]], tuple[str, list[object]]]] = {
 def colliding_keys(t: Case) -> None:
     """Thousands of numbers with one hash, as keys and elements everywhere: refused, or as fast as others."""
     for what, shape in SHAPES.items():
-        ordinary = min(_seconds(t, *shape(_numbers(MERSENNE + 2))) for _ in range(2))
+        ordinary = _seconds(t, *shape(_numbers(MERSENNE + 2)))
         chosen = _seconds(t, *shape(_numbers(MERSENNE)), refusal="TOO_LARGE")
+        if chosen >= OVERHEAD * max(ordinary, 0.01):  # the machine may have been busy with something else
+            ordinary = max(ordinary, _seconds(t, *shape(_numbers(MERSENNE + 2))))
+            chosen = min(chosen, _seconds(t, *shape(_numbers(MERSENNE)), refusal="TOO_LARGE"))
         bound = OVERHEAD * max(ordinary, 0.01)
         t.expect(
             chosen < bound,
@@ -122,11 +125,11 @@ def colliding_keys(t: Case) -> None:
 
 
 def _seconds(t: Case, kind: str, items: list[object], refusal: str = "") -> float:
-    """Processor time that a receiver takes for a container."""
+    """The time that a receiver takes for a container."""
     role = roles(t, "requester", "receiver")[0]
-    start = time.process_time()
+    start = time.perf_counter()
     peer = takes(t, role, *items, kind=kind)
-    spent = time.process_time() - start
+    spent = time.perf_counter() - start
     if refusal and peer.outcome[0] == "failed":
         peer.failed(refusal, "colliding keys to be refused")
     else:
@@ -150,9 +153,9 @@ def floods_of_hints(t: Case) -> None:
                 peer.say(step(Type.OFFER, kind="list"))
             peer.say(*[HINT] * (most + more))
             if more:
-                peer.failed("TOO_LARGE", f"a {role} that has skipped {most} frames, at the next")
+                peer.failed("TOO_LARGE", f"the {role} that has skipped {most} frames, at the next")
             else:
-                peer.running(f"a {role} to skip {most} frames")
+                peer.running(f"the {role} to skip {most} frames")
 
 
 def _idle(count: int) -> Iterator[Step]:
@@ -170,9 +173,9 @@ def floods_of_credit(t: Case) -> None:
             peer = asks(Peer(t, role, [bytes(100)], max_controls=most), credit=1)
             peer.say(*_idle(most + more))
             if more:
-                peer.failed("TOO_LARGE", f"a {role} that was granted nothing {most} times, at the next")
+                peer.failed("TOO_LARGE", f"the {role} that was granted nothing {most} times, at the next")
             else:
-                peer.running(f"a {role} to bear {most} idle CREDIT frames")
+                peer.running(f"the {role} to bear {most} idle CREDIT frames")
                 peer.say(step(Type.CREDIT, credit=1 << 20))
                 t.expect("END" in peer.types, "the rest once there is credit", f"{peer.types}")
 

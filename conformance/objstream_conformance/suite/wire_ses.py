@@ -22,7 +22,7 @@ def beginnings(t: Case) -> None:
     play(t, "OSP-SES-030")
     for role in roles(t, "owner", "receiver"):
         if not _goes_on(t, role):
-            t.notes.append(f"a {role} has one session; what begins the next one was not tried")
+            t.notes.append(f"the {role} has one session; what begins the next one was not tried")
             continue
         peer = _delivered(t, role)
         peer.say(step(Type.CREDIT, credit=5))
@@ -119,7 +119,7 @@ def _failures(t: Case) -> Iterator[tuple[str, Peer]]:
                 peer.advance(LONG)
             else:
                 peer.say(unknown)
-            yield f"a {role} after {how}", peer
+            yield f"the {role} after {how}", peer
 
 
 @requirement("OSP-SES-035", needs=WIRE)
@@ -144,7 +144,7 @@ def _told(t: Case, code: int) -> Iterator[tuple[str, Peer]]:
             if credit >= 0:
                 asks(peer, credit=credit)
             t.exercised(("END" in peer.types) == (state == "ENDED"), f"the state {state}")
-            yield f"a {role} in {state}", _after(peer, reset)
+            yield f"the {role} in {state}", _after(peer, reset)
     for role in roles(t, "requester", "receiver"):
         for state, steps in {
             "REQUESTED": [],
@@ -153,7 +153,7 @@ def _told(t: Case, code: int) -> Iterator[tuple[str, Peer]]:
             peer = Peer(t, role)
             peer.say(*[step(Type.OFFER, kind="list")][: role == "receiver"], *steps)
             peer.running()
-            yield f"a {role} in {state}", _after(peer, reset)
+            yield f"the {role} in {state}", _after(peer, reset)
 
 
 def _after(peer: Peer, reset: Step) -> Peer:
@@ -181,7 +181,7 @@ def nothing_after_reset(t: Case) -> None:
     idle: list[tuple[str, Peer]] = []
     for role in roles(t, "owner", "receiver"):
         for when, peer in (("before", Peer(t, role)), ("after", _delivered(t, role))):
-            idle.append((f"a {role} {when} its first session", _after(peer, step(Type.RESET, code=17))))
+            idle.append((f"the {role} {when} its first session", _after(peer, step(Type.RESET, code=17))))
     for what, peer in idle:
         peer.say(step(Type.REQUEST))
         t.expect(not peer.heard, f"nothing from {what}, after RESET", f"{peer.types}")
@@ -242,7 +242,7 @@ def request_of_the_offer(t: Case) -> None:
 def next_session(t: Case) -> None:
     """Three sessions on one connection: numbers begin with 0 in both directions each time, and all succeed."""
     for role in roles(t, "owner", "receiver"):
-        t.exercised(_goes_on(t, role), f"a {role} that goes on with a further session on its connection")
+        t.exercised(_goes_on(t, role), f"the {role} that goes on with a further session on its connection")
         peer = Peer(t, role, ["x", 1])
         for count in range(3):
             what = f"session {count + 1} on one connection to be delivered"

@@ -30,7 +30,7 @@ def _receiving(t: Case) -> Iterator[tuple[str, Peer]]:
             peer = Peer(t, role, deadline=DEADLINE)
             peer.say(*[step(Type.OFFER, kind="list")][: role == "receiver"], *steps)
             peer.running()
-            yield f"a {role} that waits for {what}", peer
+            yield f"the {role} that waits for {what}", peer
 
 
 def _sending(t: Case) -> Iterator[tuple[str, Peer]]:
@@ -42,7 +42,7 @@ def _sending(t: Case) -> Iterator[tuple[str, Peer]]:
             peer = asks(Peer(t, role, [bytes(5000)], deadline=DEADLINE), credit=credit)
             t.exercised("END" not in peer.types, "a sender without enough credit")
             peer.running()
-            yield f"a {role} that waits for credit beyond {credit}", peer
+            yield f"the {role} that waits for credit beyond {credit}", peer
 
 
 def _expires(t: Case, what: str, peer: Peer, code: str) -> None:
@@ -73,7 +73,7 @@ def never_confirmed(t: Case) -> None:
     for role in roles(t, "owner", "sender"):
         peer = asks(Peer(t, role, ["x"], deadline=DEADLINE))
         peer.first(Type.END)
-        _expires(t, f"a {role} that waits for DONE", peer, "UNCONFIRMED")
+        _expires(t, f"the {role} that waits for DONE", peer, "UNCONFIRMED")
 
 
 def _trickle(peer: Peer, data: bytes, seconds: float) -> None:
@@ -93,7 +93,7 @@ def trickle(t: Case) -> None:
         peer = Peer(t, role, deadline=DEADLINE)
         peer.say(*opening)
         _trickle(peer, peer.author.write(content(1)[0]), DEADLINE / 8)
-        peer.failed("STALLED", f"a {role} that gets a byte of a header 8 times per deadline")
+        peer.failed("STALLED", f"the {role} that gets a byte of a header 8 times per deadline")
         peer = Peer(t, role, deadline=DEADLINE)
         skeleton, buffer = content(ext("bytes", Ref(bytes(20_000))))
         peer.say(*opening, skeleton, buffer.but(cut="meta"))
@@ -101,7 +101,7 @@ def trickle(t: Case) -> None:
             peer.advance(DEADLINE / 16)
             if peer.outcome is None:
                 peer.feed(bytes(4095 // 16))
-        peer.failed("STALLED", f"a {role} that gets less than 4096 bytes of data per deadline")
+        peer.failed("STALLED", f"the {role} that gets less than 4096 bytes of data per deadline")
     for what, peer in _sending(t):
         if peer.types[-1] == "OFFER":
             late = peer.author.write(step(Type.REQUEST, kind="list"))
@@ -115,7 +115,7 @@ def trickle(t: Case) -> None:
             if peer.outcome is None:
                 peer.say(step(Type.CREDIT, credit=1000))
                 peer.advance(DEADLINE / 4)
-        peer.failed("STALLED", f"a {role} that gets the same credit again and again")
+        peer.failed("STALLED", f"the {role} that gets the same credit again and again")
 
 
 def _slowly(peer: Peer, *portions: bytes) -> None:
@@ -149,7 +149,7 @@ def not_early(t: Case) -> None:
     for role in roles(t, "requester", "receiver"):
         peer = Peer(t, role, deadline=DEADLINE)
         _slowly(peer, *_slow_object(peer, role))
-        peer.delivered([bytes(20_000)], f"a slow session of a {role}")
+        peer.delivered([bytes(20_000)], f"a slow session of the {role}")
     for role in roles(t, "owner", "sender"):
         peer = Peer(t, role, [bytes(5000)], deadline=DEADLINE)
         if role == "sender":
@@ -159,7 +159,7 @@ def not_early(t: Case) -> None:
             _slowly(peer, peer.author.write(HINT), peer.author.write(step(Type.CREDIT, credit=credit)))
         chain = peer.first(Type.END).get("chain")
         _slowly(peer, peer.author.write(HINT), peer.author.write(step(Type.DONE, chain=chain)))
-        peer.delivered(what=f"a slow session of a {role}")
+        peer.delivered(what=f"a slow session of the {role}")
 
 
 @requirement("OSP-TIM-007", needs=WIRE)
@@ -173,6 +173,6 @@ def time_from_outside(t: Case) -> None:
     time.sleep(10 * deadline)
     for role, peer in waiting.items():
         peer.say(HINT)
-        peer.running(f"a {role} whose clock stands still to go on")
+        peer.running(f"the {role} whose clock stands still to go on")
         peer.advance(2 * deadline)
-        peer.failed("STALLED", f"a {role} whose clock has moved on")
+        peer.failed("STALLED", f"the {role} whose clock has moved on")

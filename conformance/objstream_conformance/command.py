@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 from rich.console import Console
@@ -21,6 +21,9 @@ from .locate import BUILT_IN
 from .outcomes import CaseResult
 from .registry import Requirement
 from .verdicts import Assessment, assess, exit_code
+
+if TYPE_CHECKING:
+    from .mutants import Mutant
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -175,7 +178,10 @@ def _epilogue(console: Console, assessments: Iterable[Assessment]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the registry as JSON.")
 def requirements(as_json: bool) -> None:
     """List the requirements of the specification, with the cases that test each."""
-    rows = list(described(registry.load(), cases.load()))
+    from . import mutants
+
+    found = [one for one in mutants.load() if isinstance(one, mutants.Mutant)]
+    rows = list(described(registry.load(), cases.load(), found))
     if as_json:
         click.echo(json.dumps({"requirements": rows}, indent=1))
         return
@@ -186,9 +192,10 @@ def requirements(as_json: bool) -> None:
 
 
 def described(
-    requirements: Mapping[str, Requirement], known: Mapping[str, CaseInfo]
+    requirements: Mapping[str, Requirement], known: Mapping[str, CaseInfo], wrong: Iterable[Mutant] = ()
 ) -> Iterable[dict[str, object]]:
-    """Each requirement with what tests it."""
+    """Each requirement with the cases that test it and the mutants that break it."""
+    wrong = list(wrong)
     for id_, requirement in requirements.items():
         yield {
             "id": id_,
@@ -200,7 +207,7 @@ def described(
             "area": requirement.area,
             "summary": requirement.title,
             "tests": [info.name for info in known.values() if id_ in info.ids],
-            "mutants": [],
+            "mutants": [mutant.name for mutant in wrong if id_ in mutant.reasons],
         }
 
 

@@ -137,4 +137,5 @@ def test_requirements_are_listed_with_their_tests() -> None:
     rows = {row["id"]: row for row in json.loads(result.output)["requirements"]}
     assert rows["OSP-VAL-010"]["tests"] == ["val.lists_and_tuples"]
     assert rows["OSP-VAL-010"]["level"] == "MUST"
+    assert rows["OSP-CTR-001"]["mutants"]
     assert "OSP-VAL-010" in CliRunner().invoke(requirements, []).output

@@ -16,10 +16,13 @@ from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
 from .network import Fault, Kind, Message, Network, Trace, aimed
 from .outcomes import AdapterError, Ending, NotApplicable, Unexercised, Violation
 from .sites import PATIENCE, Party, Verdicts, describe
+from .witness import Witness
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 DEADLINE = 0.4
 """Deadline in seconds for what should fail: an implementation without notice of failures waits it out."""
+KEPT_LINES = 24
+"""Frames of a session that are evidence, the last ones."""
 GRACE = 3.0
 """How long after its deadline an operation may still be ending, in seconds."""
 
@@ -46,6 +49,7 @@ class Case(Assertions):
         self._names = 0
         self._beside: list[BaseException] = []
         self._doubts: list[str] = []
+        self._witness: Witness | None = None
 
     # -- sites and transfers
 
@@ -103,6 +107,15 @@ class Case(Assertions):
     def doubts(self) -> list[str]:
         """What was planned and did not come about: a violation that was seen without it may be none."""
         return self._doubts + self.network.unfired()
+
+    def evidence(self) -> dict[str, object]:
+        """What went over the wire and what was noted, for a report."""
+        found: dict[str, object] = {}
+        if self.network.log or self._witness is None:
+            found = self.network.evidence()
+        if self._witness is not None:
+            found["wire"] = self._witness.lines()[-KEPT_LINES:]
+        return {**found, "notes": self.notes[-8:]}
 
     def close(self) -> None:
         """Close all sites.
@@ -235,7 +248,9 @@ class Case(Assertions):
         self.need("wire")
         if not isinstance(self.adapter, WireAdapter):
             raise AdapterError("an adapter with the capability wire to offer wire()", "it has no such method")
-        return self.adapter.wire(role, name, value, **options)
+        title = f"the end is a {role} of {name!r}" + (f" with {options}" if options else "")
+        self._witness = Witness(self.adapter.wire(role, name, value, **options), title)
+        return self._witness
 
     # -- faults
 

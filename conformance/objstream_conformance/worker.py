@@ -60,7 +60,7 @@ def _attempt(
             )
             verdict, outcome = ending.verdict, ending.outcome
             expected, observed, check = ending.expected, ending.observed, ending.check
-            evidence = {**case.network.evidence(), "notes": case.notes[-8:]}
+            evidence = case.evidence()
         except Exception:
             verdict, outcome, expected = Verdict.INCONCLUSIVE, Outcome.SUITE_ERROR, "the suite to work"
             observed = traceback.format_exc()

@@ -92,13 +92,14 @@ def read_string(data: bytes, at: int, expected: int, limit: int) -> tuple[bytes,
 
     Raises:
         TruncatedError: it is not all there.
-        TransferError: PROTOCOL when something else is there, TOO_LARGE when it is longer than `limit` bytes.
+        TransferError: TOO_LARGE for a string of either kind that is longer than `limit` bytes, PROTOCOL when
+            something else is there.
     """
     major, length, at = read_head(data, at)
+    if length > limit and major in (BYTES, TEXT):
+        raise TransferError(Code.TOO_LARGE, f"an inline string of {length} bytes, {limit} are allowed")
     if major != expected:
         raise TransferError(Code.PROTOCOL, f"a {'text' if expected == TEXT else 'byte string'} is missing")
-    if length > limit:
-        raise TransferError(Code.TOO_LARGE, f"an inline string of {length} bytes, {limit} are allowed")
     end = at + length
     if end > len(data):
         raise TruncatedError(end)

@@ -85,6 +85,7 @@ class FrameReader:
     Attributes:
         inside_frame: some but not all bytes of a frame have arrived.
         inside_data: they end within its data.
+        greeted: the preface, where there is one, has arrived.
 
     Raises:
         TransferError: from `received`; PROTOCOL, CORRUPT or TOO_LARGE for bytes that are no valid frame, and whatever
@@ -99,6 +100,7 @@ class FrameReader:
         self._skipped = 0
         self.inside_frame = False
         self.inside_data = False
+        self.greeted = not preface
         self._run = self._parse(preface)
         self._view = next(self._run)
 
@@ -131,6 +133,7 @@ class FrameReader:
         if preface:
             yield from _fill(small[: len(PREFACE)])
             _check_preface(bytes(small[: len(PREFACE)]))
+            self.greeted = True
         while True:
             self.inside_frame = self.inside_data = False
             yield from _fill(small[:HEADER_BYTES])

@@ -411,6 +411,32 @@ def test_a_foreign_protocol_is_told_so_and_nothing_more_is_read() -> None:
     assert connection.closing
 
 
+@pytest.mark.parametrize("said", [b"GET / HT", PREFACE + bytes(HEADER.size)], ids=["preface", "header"])
+def test_a_side_that_has_said_nothing_answers_what_is_wrong(said: bytes) -> None:
+    sender = Sender(ContainerStreamer(VALUE, name="m"), name="m")
+    sender.offer()
+    connection = Connection(limits=Limits(), preface=True)
+    connection.start(sender)
+    put(connection, said)
+    (reset,) = parse(drain(connection).removeprefix(PREFACE))
+    assert (reset.name, reset.code) == ("RESET", sender.error and sender.error.code)
+
+
+@pytest.mark.parametrize(
+    ("said", "answered"),
+    [(b"", []), (PREFACE[:5], []), (PREFACE, []), (PREFACE + b"\x02", ["RESET"])],
+    ids=["nothing", "half a preface", "a preface", "a byte of a frame"],
+)
+def test_a_cancel_is_told_to_a_peer_that_has_begun_a_frame(said: bytes, answered: list[str]) -> None:
+    sender = Sender(ContainerStreamer(VALUE, name="m"), name="m")
+    sender.offer()
+    connection = Connection(limits=Limits(), preface=True)
+    connection.start(sender)
+    put(connection, said)
+    connection.cancel()
+    assert names(parse(drain(connection).removeprefix(PREFACE))) == answered
+
+
 def test_a_connection_can_be_refused_before_anything_is_said() -> None:
     connection = Connection(limits=Limits(), preface=True, incoming=lambda _: Sender())
     connection.fail(TransferError(Code.BUSY))

@@ -143,6 +143,9 @@ NOT_IN_THE_GRAMMAR = {
     "decimal with foreign digits": ext("decimal", t("١")),
     "decimal with a leading zero": ext("decimal", t("01")),
     "decimal with an exponent beyond all": ext("decimal", t("1E+9999999999999999999")),
+    "decimal with an exponent below the range": ext("decimal", t("1E-1000000000000000000")),
+    "zero with an exponent below the range": ext("decimal", t("0E-1000000000000000000")),
+    "decimal with zeros in front of a payload": ext("decimal", t("NaN007")),
     "decimal by its other name for infinity": ext("decimal", t("inf")),
     "decimal of an integer": ext("decimal", I(1)),
     "decimal of bytes": ext("decimal", b(b"1")),
@@ -247,6 +250,11 @@ def test_another_version_of_an_application_type_is_refused() -> None:
         ext("str", I(2**63)),
         ext("bytearray", I(2**63)),
         ext("ndarray", t("U8"), h("811b7fffffffffffffff"), I(2**63 - 1)),
+        h("a19bffffffffffffffff"),
+        h("a1d901029bffffffffffffffff"),
+        h("c27a00010001"),
+        h("d81b815a00010001"),
+        h("d81b84" + "6464617465" + "7a00010001"),
     ],
     ids=bytes.hex,
 )
@@ -320,6 +328,13 @@ def test_text_in_a_buffer_is_checked(data: bytes) -> None:
     parts = [(Piece.ENTRIES, ext("str", I(len(data)))), (Piece.DATA, data)]
     assert refused(lambda: decode_all(parts)).code is Code.PROTOCOL
     assert refused(lambda: decode_all(parts, step=1)).code is Code.PROTOCOL
+
+
+def test_text_in_a_buffer_is_judged_when_it_is_complete() -> None:
+    decoder = Decoder(lambda _: None, limits=Limits())
+    decoder.feed(ext("str", I(600_000)))
+    fill(decoder, b"\xff" * 599_999)
+    assert refused(lambda: fill(decoder, b"a")).code is Code.PROTOCOL
 
 
 def test_bools_in_a_buffer_are_checked() -> None:

@@ -247,6 +247,12 @@ def test_a_long_decimal_is_refused_for_its_length() -> None:
     assert refused(lambda: encode_all([Decimal("9" * 65537)])).code is Code.TOO_LARGE
 
 
+def test_a_decimal_beyond_the_range_of_exponents_is_refused() -> None:
+    assert encode_all([Decimal(text) for text in ("1.5E-999999999999999999", "-1.5E+999999999999999999")])
+    for text in ("1.5E-1000000000000000000", "0E-1000000000000000000"):
+        assert refused(lambda text=text: encode_all([Decimal(text)])).code is Code.TOO_LARGE
+
+
 def pieces_with(value: Any, change: Any) -> None:
     for number, piece in enumerate(encode([("m", value)], limits=Limits(), chunk=1000)):
         assert piece.kind in (Piece.ENTRIES, Piece.DATA)

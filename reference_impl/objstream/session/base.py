@@ -46,6 +46,7 @@ class Session:
         state: where the session stands in its table.
         error: why it failed, once `state` is FAILED.
         waiting: the application must decide something before the session can go on.
+        heard: bytes of the peer have arrived in it, so that the peer is told of its end.
     """
 
     table: Table
@@ -63,7 +64,7 @@ class Session:
         self._writer = FrameWriter()
         self._control: deque[tuple[FrameType, Meta]] = deque()
         self._idle_credits = 0
-        self._heard = False
+        self.heard = False
         self._now = 0.0
         self._last_moved: float | None = None
         self._last_sent = 0.0
@@ -130,7 +131,7 @@ class Session:
                 f"{error.message}; the receiver may have the object all the same",
                 local=error.local,
             )
-        if event not in (Event.RECV_RESET, Event.EOF) and (self._heard or self._writer.seq):
+        if event not in (Event.RECV_RESET, Event.EOF) and (self.heard or self._writer.seq):
             self._send(
                 FrameType.RESET, {Key.CODE: int(error.code), Key.MESSAGE: shorten(error.message, MAX_MESSAGE)}
             )
@@ -192,7 +193,7 @@ class Session:
                 Code.PROTOCOL, f"{self.name}: {frame.type.name} must not come in state {self.state.value}"
             )
         self.state = following
-        self._heard = True
+        self.heard = True
         self.moved()
 
     def _on_reset(self, frame: Frame) -> None:

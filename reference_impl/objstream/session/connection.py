@@ -65,6 +65,8 @@ class Connection:
             if self._reader.inside_data and self.session is not None:
                 self.session.data_moved(count)
             self._reader.received(count)
+            if self._reader.greeted and self._reader.inside_frame and self.session is not None:
+                self.session.heard = True
         except TransferError as problem:
             self.fail(problem)
         except BaseException:  # an interrupt, or an error of the program: nothing can be understood after it
@@ -112,6 +114,7 @@ class Connection:
         self._closing = True
         self.problem = problem
         if self.session is not None and not self.session.finished:
+            self.session.heard = True
             self.session.fail(problem)
         else:
             self._flush()
@@ -157,6 +160,7 @@ class Connection:
 
     def on_skipped(self) -> None:
         if self.session is not None:
+            self.session.heard = True
             self.session.moved()
 
     def _begin(self, frame: Frame) -> AnySession:

@@ -57,11 +57,11 @@ class Assembly:
 
     def open(self, cls: type, items: int, frame: Frame) -> None:
         """A container of type `cls` with that many items begins."""
-        check(cls, self.stack[-1].allowed, Code.PROTOCOL)
         if len(self.stack) > self._limits.max_depth:
             message = f"containers nested deeper than {self._limits.max_depth} levels"
             raise TransferError(Code.TOO_LARGE, message)
         self._root.count(items)
+        check(cls, self.stack[-1].allowed, Code.PROTOCOL)
         self.stack.append(frame)
 
     def open_app(self, name: str) -> None:

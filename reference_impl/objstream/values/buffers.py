@@ -163,7 +163,7 @@ class ByteArraySink(_WindowSink):
 
 
 class TextSink(_WindowSink):
-    """A str, decoded part by part.
+    """A str, decoded part by part; whether it is UTF-8 is said when all of it is there.
 
     CPython appends in place to a str that nothing else refers to: one variable here, an attribute would not do.
     (While a profiler or debugger traces CPython 3.11, it does not, and the text is copied for each part.)
@@ -173,14 +173,20 @@ class TextSink(_WindowSink):
         super().__init__(size)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
+        self._valid = True
 
     def _collect(self, part: memoryview) -> None:
+        if not self._valid:
+            return
         text, self._text = self._text, ""
         try:
             text += self._decoder.decode(part, self.done == self.size)
         except UnicodeDecodeError:
-            raise TransferError(Code.PROTOCOL, "a text is not valid UTF-8") from None
+            self._valid = False
+            return
         self._text = text
 
     def value(self) -> str:
+        if not self._valid:
+            raise TransferError(Code.PROTOCOL, "a text is not valid UTF-8")
         return self._text

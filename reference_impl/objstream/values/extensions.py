@@ -15,6 +15,7 @@ from ..limits import KIB
 Arguments = list[Any]
 
 MAX_DECIMAL = 64 * KIB
+MAX_EXPONENT = 999_999_999_999_999_999
 MAX_ZONE_NAME = 255
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -111,7 +112,15 @@ def _decode_timedelta(arguments: Arguments) -> timedelta:
     return timedelta(days, seconds, microseconds)
 
 
+def _is_too_far(value: Decimal) -> bool:
+    """Whether its adjusted exponent is beyond the range that is carried."""
+    return value.is_finite() and abs(value.adjusted()) > MAX_EXPONENT
+
+
 def _encode_decimal(value: Decimal) -> tuple[bytes, ...]:
+    if _is_too_far(value):
+        message = f"a decimal number whose adjusted exponent is beyond {MAX_EXPONENT} either way"
+        raise TransferError(Code.TOO_LARGE, message)
     text = _DECIMALS.to_sci_string(value)
     if len(text) > MAX_DECIMAL:
         raise TransferError(Code.TOO_LARGE, f"a decimal number of more than {MAX_DECIMAL} characters")
@@ -126,6 +135,8 @@ def _decode_decimal(arguments: Arguments) -> Decimal:
         value = Decimal(text, _DECIMALS)
     except InvalidOperation:
         raise ValueError("the text is not a decimal number") from None
+    if _is_too_far(value):
+        raise ValueError("the exponent is out of range")
     if _DECIMALS.to_sci_string(value) != text:
         raise ValueError("the text is not in canonical form")
     return value

@@ -59,10 +59,12 @@ def _encode_zone(zone: object) -> bytes:
     microseconds = cbor.integer(offset // _MICROSECOND)
     if not name:
         return microseconds
-    if type(name[0]) is not str or len(name[0]) > MAX_ZONE_NAME:
-        raise TransferError(
-            Code.UNSUPPORTED, "the name of a time zone must be a str of at most 255 characters"
-        )
+    if type(name[0]) is not str:
+        message = f"the name of a time zone is a {type(name[0]).__qualname__}"
+        raise TransferError(Code.UNSUPPORTED, message)
+    if len(name[0]) > MAX_ZONE_NAME:
+        message = f"the name of a time zone has more than {MAX_ZONE_NAME} characters"
+        raise TransferError(Code.TOO_LARGE, message)
     return cbor.head(cbor.ARRAY, 2) + microseconds + cbor.text(name[0])
 
 

@@ -116,6 +116,8 @@ def _tensors(one: Any, other: Any) -> str:
         mine, theirs = getattr(one, what), getattr(other, what)
         if mine != theirs:
             return f"{what} {mine} was sent, {theirs} arrived"
+    if not one.numel():
+        return ""
     raw, raw2 = (
         tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
         for tensor in (one, other)

@@ -19,12 +19,12 @@ from .kit import assign, instead, mutant
 
 @mutant("OSP-FIL-001", "to arrive byte for byte")
 def last_byte_is_lost() -> None:
-    """The one byte that a file has beyond its last full chunk is sent as zero."""
+    """The one byte that a file has beyond three or more full chunks is sent as zero."""
 
     @instead(FileStreamer, "pieces")
     def pieces(original: Any, self: Any, chunk: int) -> Iterator[Piece]:
         for piece in original(self, chunk):
-            lost = len(piece.view) == 1 and self._before[0] > chunk
+            lost = len(piece.view) == 1 and self._before[0] > 3 * chunk
             yield Piece(piece.kind, memoryview(b"\0")) if lost else piece
 
 

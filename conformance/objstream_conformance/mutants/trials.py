@@ -11,6 +11,7 @@ from ..cases import CaseInfo
 from ..registry import Requirement
 from . import Liar, Mutant, Variant, killers
 from .judge import Finding, Judgement, judge
+from .kit import Place
 
 Scope = Literal["own", "quick", "full"]
 
@@ -24,7 +25,7 @@ def trial(variant: Variant, scope: Scope = "quick", timeout: float = runner.WATC
     Args:
         variant: a mutant, liar or oddity.
         scope: which cases it is held against: those of the requirements that it declares ("own"), these and all
-            that take no time to speak of ("quick"), or all ("full").
+            that concern it and take no time to speak of ("quick"), or all ("full").
         timeout: seconds after which a case is taken to hang.
     """
     if "tensors" in variant.claims and not importlib.util.find_spec("torch"):
@@ -57,9 +58,11 @@ def _chosen(variant: Variant, scope: Scope) -> Mapping[str, CaseInfo]:
     return {
         name: info
         for name, info in known.items()
-        if scope == "full" or declared & set(info.ids) or (scope == "quick" and not _slow(name))
+        if scope == "full" or declared & set(info.ids) or (scope == "quick" and _concerns(name, variant))
     }
 
 
-def _slow(name: str) -> bool:
-    return name in SLOW or name.startswith(("mem.", "tim."))
+def _concerns(name: str, variant: Variant) -> bool:
+    """Whether a case looks where the variant is different, and takes no time to speak of."""
+    place: Place = "ends" if name.startswith("wire_") else "sites"
+    return place in variant.places and name not in SLOW and not name.startswith(("mem.", "tim."))

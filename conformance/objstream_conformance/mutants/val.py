@@ -17,7 +17,7 @@ from objstream.values.encode import _Encoder, _Open
 from objstream.values.frames import AppFrame, MapFrame, SetFrame, TupleFrame
 from objstream.values.hashables import KEYS
 
-from .kit import instead, mutant
+from .kit import assign, instead, mutant
 
 
 def arriving(change: Callable[[Any], object]) -> None:
@@ -40,12 +40,12 @@ def leaving(change: Callable[[Any], object]) -> None:
 def encoding(cls: type, change: Callable[[Any], object]) -> None:
     """Change scalars of that type when they are sent."""
     known = extensions.BY_CLASS[cls]
-    extensions.BY_CLASS[cls] = known._replace(encode=lambda value: known.encode(change(value)))
+    assign(extensions.BY_CLASS, cls, known._replace(encode=lambda value: known.encode(change(value))))
 
 
 def decoding(name: str, decode: Callable[[list[Any]], object]) -> None:
     """Decode scalars of that name in another way."""
-    extensions.BY_NAME[name] = extensions.BY_NAME[name]._replace(decode=decode)
+    assign(extensions.BY_NAME, name, extensions.BY_NAME[name]._replace(decode=decode))
 
 
 @mutant("OSP-VAL-001", "a bool was sent, a int arrived")

@@ -69,9 +69,19 @@ class Federation(RuleBasedStateMachine):
         self.wire = Network()
         self.wire.sites.update(SITES)
         self.wire.remember(b"\0" * 60)
-        self.network = MemoryNetwork(self.wire.carry)
+        self.network = MemoryNetwork(self.carry)
         self.places: dict[str, Place] = {}
         self.fired = 0
+        self.meanwhile: tuple[int, Callable[[], None]] | None = None
+
+    def carry(self, source: str, target: str, message: bytes) -> list[bytes]:
+        """The network, and what happens while it carries the message that was chosen for it."""
+        if self.meanwhile is not None:
+            left, action = self.meanwhile
+            self.meanwhile = (left - 1, action) if left else None
+            if not left:
+                action()
+        return self.wire.carry(source, target, message)
 
     @initialize()
     def begin(self) -> None:
@@ -186,9 +196,9 @@ class Federation(RuleBasedStateMachine):
 
     def prepare(self, faults: list[Fault], cut: int) -> None:
         for fault in faults:
-            self.wire.plan(fault)
+            self.wire.plan(fault, required=False)
         if cut < 6:
-            self.wire.plan(Fault("cut", nth=cut))
+            self.wire.plan(Fault("cut", nth=cut), required=False)
 
     def disturb(self, what: str, at: int, asking: Place, owning: Place, name: str, other: Any) -> None:
         def replace() -> None:
@@ -220,13 +230,14 @@ class Federation(RuleBasedStateMachine):
         }
         action = actions.get(what)
         if action is not None:
-            self.wire.hook(lambda message: action(), nth=at)
+            self.meanwhile = at, action
 
     def recover(self, *names: str) -> bool:
         """Mend everything; whether anything was harmed."""
         fired = len(self.wire.fired())
         harmed, self.fired = fired > self.fired, fired
         self.wire.heal()
+        self.meanwhile = None
         for name in names:
             if self.places[name].site.closed:
                 self.places[name] = self.opened(name)

@@ -129,6 +129,7 @@ DOCTORED: dict[str, tuple[Log, Callable[[Log], Log], str]] = {
     ),
     "a frame after RESET": (SENDER, changed(S_OPEN, type=Type.RESET, meta=RESET), "OSP-SES-037"),
     "RESET with LOST": (SENDER, changed(S_OPEN, type=Type.RESET, meta={**RESET, "code": 14}), "OSP-SES-038"),
+    "doubt before END": (SENDER, changed(S_OPEN, type=Type.RESET, meta={**RESET, "code": 15}), "OSP-SES-038"),
     "a failure without a word": (SENDER, changed(S_OVER, outcome="SOURCE_FAILED"), "OSP-SES-035"),
     "an answer to another offer": (
         OFFERER,

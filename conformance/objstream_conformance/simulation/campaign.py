@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ..trace import Record, check, recording
-from .oracle import Problem, delivered, judge
+from .oracle import GRAVEST, Problem, delivered, judge
 from .plan import Plan, make_plan
 from .world import Bench, Play, play
 
@@ -125,8 +125,8 @@ _ODDITIES = (
 
 
 def shrink(plan: Plan, problems: list[Problem], bench: Bench | None = None) -> Finding:
-    """The plan with as few faults and oddities as still break the same promise."""
-    promises = {problem.promise for problem in problems}
+    """The plan with as few faults and oddities as still break the same promise, the gravest."""
+    gravest = min((problem.promise for problem in problems), key=GRAVEST.index)
     plain = Plan(plan.seed)
 
     def attempt(smaller: Plan) -> bool:
@@ -134,7 +134,7 @@ def shrink(plan: Plan, problems: list[Problem], bench: Bench | None = None) -> F
         if smaller == plan:
             return False
         found = examine(smaller, bench).problems
-        if not promises & {problem.promise for problem in found}:
+        if all(problem.promise != gravest for problem in found):
             return False
         plan, problems = smaller, found
         return True

@@ -33,13 +33,28 @@ MAY_CAUSE: dict[str, set[str]] = {
 """The codes that a fault may lead to; a session in which nothing of the kind happened must not end with them."""
 
 
+GRAVEST = (
+    *(
+        "wrong object",
+        "false success",
+        "disagreement",
+        "crash",
+        "hang",
+        "left behind",
+        "leak",
+        "not delivered",
+    ),
+    *("wrong code", "trace"),
+)
+"""The promises, each in a word, the gravest first; "trace" is what the checker of logs finds."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """A broken promise.
 
     Attributes:
-        promise: which one, in a word: "wrong object", "false success", "disagreement", "hang", "crash", "left behind",
-            "not delivered", "wrong code", "leak", "trace".
+        promise: one of `GRAVEST`.
         detail: what was seen.
     """
 
@@ -105,8 +120,7 @@ def _agreement(play: Play, played: Played) -> Iterator[Problem]:
         yield Problem("false success", f"the sender reports success, the receiver {state}")
     sender = None if "sender" in play.dead else played.sender
     failure = None if sender is None else sender.error
-    honest = (Code.UNCONFIRMED, Code.CORRUPT) if play.plan.of("forge") else (Code.UNCONFIRMED,)
-    if delivered(played.receiver) and failure is not None and failure.code not in honest:
+    if delivered(played.receiver) and failure is not None and failure.code is not Code.UNCONFIRMED:
         yield Problem("disagreement", f"the receiver has the object, the sender reports {failure}")
     if not delivered(played.receiver) and played.receiver is not None and played.receiver.result is not None:
         yield Problem("left behind", "a failed session has a result")
@@ -130,11 +144,9 @@ def _ending(play: Play, session: AnySession, side: str, codes: set[str]) -> Iter
         yield Problem("not delivered", f"nothing was in the way of the {side}: {session.error}")
     elif session.error.code.name not in codes:
         yield Problem("wrong code", f"the {side} reports {session.error}")
-    if session.error.code is Code.UNCONFIRMED and (side == "receiver" or session.error.from_peer):
-        yield Problem(
-            "wrong code",
-            f"UNCONFIRMED at the {side}, {'from' if session.error.from_peer else 'not from'} its peer",
-        )
+    if session.error.code is Code.UNCONFIRMED and session.error.from_peer != (side == "receiver"):
+        origin = "from its peer" if session.error.from_peer else "on its own"
+        yield Problem("wrong code", f"the {side} reports UNCONFIRMED {origin}")
     if "/secret" in session.error.message:
         yield Problem("leak", f"a local path in a message: {session.error.message}")
 

@@ -27,7 +27,7 @@ _DTYPES = (
 
 
 def _strided(tensor: Any) -> Any:
-    if not tensor.numel() or tensor.shape[-1:] in ((), (1,)):
+    if not tensor.dim():
         return tensor
     wide = torch.zeros((*tensor.shape[:-1], tensor.shape[-1] * 2), dtype=tensor.dtype)
     wide[..., ::2] = tensor

@@ -13,15 +13,18 @@ from .record import Record
 _CONTENT = (Type.ENTRIES, Type.DATA)
 _FROM_SENDER = (Type.OFFER, Type.OPEN, Type.ENTRIES, Type.DATA, Type.END, Type.RESET)
 _DIGEST_BYTES = {"sha-256": 32, "blake3": 32, "xxh3-128": 16}
+_AT_END = ("OSP-INT-023", "OSP-INT-026", "OSP-INT-027")
+"""What END says wrongly; that the content is incomplete, which a log does not show, comes before it as PROTOCOL."""
+
 _CODES = {
     **dict.fromkeys(("OSP-FRM-004", "OSP-FRM-005"), "CORRUPT"),
-    **dict.fromkeys(("OSP-INT-021", "OSP-INT-023", "OSP-INT-025", "OSP-INT-026", "OSP-INT-027"), "CORRUPT"),
+    **dict.fromkeys(("OSP-INT-021", *_AT_END), "CORRUPT"),
+    "OSP-INT-025": "UNCONFIRMED",
     **dict.fromkeys(("OSP-FRM-007", "OSP-FLW-008"), "TOO_LARGE"),
 }
 """What a side reports that has received something of the kind; PROTOCOL where nothing is said."""
 
 _CONTAINERS = ("dict", "list", "tuple", "set", "frozenset")
-_UNSENT = ("LOST", "UNCONFIRMED")
 VERSION = 1
 
 _NUMBER: Callable[[Any], bool] = lambda value: type(value) is int and 0 <= value < 1 << 63  # noqa: E731
@@ -156,9 +159,9 @@ class _Session:
 
     def _sent_reset(self, record: Record) -> Found:
         code = (record.meta or {})["code"]
-        if not 1 <= code <= len(CODES) or CODES[code - 1] in _UNSENT:
-            name = CODES[code - 1] if 1 <= code <= len(CODES) else code
-            yield "OSP-SES-038", f"RESET with code {name}, which is not to be sent"
+        name = CODES[code - 1] if 1 <= code <= len(CODES) else str(code)
+        if name == str(code) or name == "LOST" or (name == "UNCONFIRMED" and not self._doubtful):
+            yield "OSP-SES-038", f"RESET with code {name}, which this side has no reason to send"
         self._over = "RESET was sent"
 
     def _sent_by_sender(self, record: Record) -> Found:
@@ -333,9 +336,8 @@ class _Session:
                 yield "OSP-INT-023", "delivered without an END"
             return
         if self._amiss is not None:
-            due = _CODES.get(self._amiss[0], "PROTOCOL")
-            answered = self._amiss[0] == "OSP-INT-025"
-            if outcome != due and (answered or outcome != "UNCONFIRMED" or not self._doubtful):
+            due = "UNCONFIRMED" if self._doubtful else _CODES.get(self._amiss[0], "PROTOCOL")
+            if outcome != due and not (outcome == "PROTOCOL" and self._amiss[0] in _AT_END):
                 yield self._amiss[0], f"{self._amiss[1]}; {outcome} is reported, {due} was due"
             return
         if self._reset is not None:

@@ -1,0 +1,102 @@
+"""The simulation: the reference keeps its promises, wrong implementations are found out, and a seed is a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from objstream_conformance.simulation import Bench, examine, make_plan, shrink, simulate, simulate_many
+
+from .planted import PLANTED, Planted
+
+SESSIONS = {"quick": 4_000, "ci": 20_000, "thorough": 200_000, "nightly": 1_000_000}
+PARTS = 4
+WITHIN = 2_000
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_promise_is_kept(part: int) -> None:
+    number = SESSIONS[os.environ.get("HYPOTHESIS_PROFILE", "quick")] // PARTS
+    campaign = simulate_many(range(part * number, (part + 1) * number))
+    assert [(finding.seed, finding.problems) for finding in campaign.findings] == []
+    assert campaign.sessions == number
+    assert campaign.outcomes["delivered", "delivered"] > number // 4
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_faults_are_found(name: str) -> None:
+    planted = PLANTED[name]
+    seed = first(planted, range(WITHIN))
+    assert seed is not None, f"{name} was not found within {WITHIN} sessions"
+
+
+def first(planted: Planted, seeds: range) -> int | None:
+    """The first seed that shows it."""
+    for seed in seeds:
+        if any(planted.found in str(problem) for problem in examine(make_plan(seed), planted.bench).problems):
+            return seed
+    return None
+
+
+def test_a_finding_is_shrunk_and_keeps_its_promise() -> None:
+    planted = PLANTED["a sender that reports success at END"]
+    seed = first(planted, range(WITHIN))
+    assert seed is not None
+    plan = make_plan(seed)
+    finding = shrink(plan, examine(plan, planted.bench).problems, planted.bench)
+    assert len(finding.plan.faults) <= len(plan.faults)
+    assert any(planted.found in str(problem) for problem in finding.problems)
+    assert examine(finding.plan, planted.bench).problems == finding.problems
+
+
+def test_a_seed_plays_the_same_session_in_every_process() -> None:
+    script = (
+        "import hashlib\n"
+        "from objstream_conformance.simulation import examine, make_plan\n"
+        "lines = [str(record) for seed in range(60) for record in examine(make_plan(seed)).trace]\n"
+        "print(hashlib.sha256('\\n'.join(lines).encode()).hexdigest(), len(lines))\n"
+    )
+    lines = [str(record) for seed in range(60) for record in examine(make_plan(seed)).trace]
+    here = f"{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()} {len(lines)}"
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        there = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+        )
+        assert there.stdout.strip() == here
+
+
+def test_all_kinds_of_faults_strike() -> None:
+    campaign = simulate_many(range(3_000), Bench(), traced=1_000_000)
+    assert len(campaign.faults) == 20
+    outcomes = {outcome for pair in campaign.outcomes for outcome in pair}
+    assert {
+        "delivered",
+        "UNCONFIRMED",
+        "STALLED",
+        "CORRUPT",
+        "LOST",
+        "CANCELLED",
+        "SOURCE_CHANGED",
+    } <= outcomes
+
+
+def test_the_command_counts_outcomes() -> None:
+    result = CliRunner().invoke(simulate, ["--seed", "7", "--sessions", "50", "--json"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert told["sessions"] == 50
+    assert sum(row["count"] for row in told["outcomes"]) == 50
+
+
+def test_the_command_plays_one_seed_again() -> None:
+    result = CliRunner().invoke(simulate, ["--only-seed", "12"])
+    assert result.exit_code == 0, result.output
+    assert "every promise was kept" in result.output
+    assert CliRunner().invoke(simulate, ["--only-seed", "12", "--keep", "99"]).exit_code == 2

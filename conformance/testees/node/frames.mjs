@@ -107,6 +107,11 @@ export class FrameReader {
     return this.#steps.next().value ?? null;
   }
 
+  /** All bytes that no step has taken. */
+  rest() {
+    return this.#queue.take(this.#queue.length);
+  }
+
   *#take(count) {
     for (;;) {
       const taken = this.#queue.take(count);

@@ -69,6 +69,11 @@ export class Session {
     return this.#act(() => this.fail("CANCELLED", "the application gave up"));
   }
 
+  /** What has been fed after the end of a delivered session, and belongs to the next one. */
+  rest() {
+    return this.state === "DELIVERED" ? this.#reader.rest() : Buffer.alloc(0);
+  }
+
   /** null while the session goes on, else `["delivered", value]` or `["failed", name of the code]`. */
   outcome() {
     return this.#result;

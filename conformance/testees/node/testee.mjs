@@ -1,6 +1,7 @@
 // Drives ends of sessions for a suite, over standard input and output; ../README.md describes the messages.
 
 import { ByteQueue } from "./bytes.mjs";
+import { Connection } from "./connection.mjs";
 import { Decoder } from "./decode.mjs";
 import { content, frames } from "./encode.mjs";
 import { DATA, ENTRIES } from "./frames.mjs";
@@ -64,12 +65,12 @@ function open({ role, name, value, options: given }) {
   const options = optionsOf(given);
   switch (role) {
     case "requester": return new Receiver({ ...options, name });
-    case "receiver": return new Receiver(options);
+    case "receiver": return new Connection(() => new Receiver(options));
   }
   const object = value == null ? undefined : fromMessage(value, options.types ?? []);
   if (role === "sender") return Sender.push(name, object, options);
   if (role !== "owner") throw new Unsupported(role);
-  return new Sender((kind, asked) => (asked === name ? object : undefined), options);
+  return new Connection(() => new Sender((kind, asked) => (asked === name ? object : undefined), options));
 }
 
 function end(id) {
@@ -82,7 +83,7 @@ const reply = (bytes) => ({ data: bytes.toString("base64") });
 const OPERATIONS = {
   describe: () => ({
     name: "objstream-node", version: "1.0", roles: ["owner", "requester", "sender", "receiver"],
-    capabilities: ["container", "file", "push", "pull", "numpy", "tensors", "registry", "deadline", "chunk-size", "wire"],
+    capabilities: ["container", "file", "numpy", "tensors", "registry", "wire"],
   }),
   open(message) {
     ends.set(++opened, open(message));

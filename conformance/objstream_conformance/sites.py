@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .contract import Rejected, Site, Unsupported
-from .outcomes import AdapterError, Crash, Violation
+from .outcomes import AdapterError, Crash, Ending, Violation
 
 Refusal = Rejected | TimeoutError
 Verdicts = dict[str, Refusal | None]
@@ -89,10 +89,13 @@ class Party:
 
 
 def guard(what: str, operation: Callable[[], Any]) -> Any:
-    """Run an operation of the implementation; whatever the contract does not allow it to raise is a crash."""
+    """Run an operation of the implementation; whatever the contract does not allow it to raise is a crash.
+
+    An adapter that watches over a process of its own may say itself how the case has ended.
+    """
     try:
         return operation()
-    except (Rejected, TimeoutError):
+    except (Rejected, TimeoutError, Ending):
         raise
     except Unsupported as refusal:
         raise AdapterError(f"{what} to be offered, as declared", f"Unsupported: {refusal}") from refusal

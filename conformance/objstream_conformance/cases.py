@@ -38,12 +38,17 @@ class CaseInfo:
 
 
 def requirement(
-    *ids: str, needs: Iterable[str] = (), any_of: Iterable[str] = ("pull", "push")
+    *ids: str, needs: Iterable[str] = (), any_of: Iterable[str] | None = None
 ) -> Callable[[Body], Body]:
     """Declare a function of one argument, the :class:`~.case.Case`, as the test of the requirements named.
 
-    Its docstring is the scenario, shown to whoever fails it.
+    Its docstring is the scenario, shown to whoever fails it. A case of sites needs one of `pull` and `push` unless
+    it says otherwise, one of the wire neither.
     """
+    needs = frozenset(needs)
+    if any_of is None:
+        any_of = () if "wire" in needs else ("pull", "push")
+    choices = frozenset(any_of)
 
     def declare(body: Body) -> Body:
         name = f"{body.__module__.rpartition('.')[2]}.{body.__name__}"
@@ -52,7 +57,7 @@ def requirement(
         if not body.__doc__:
             raise ValueError(f"case {name} has no docstring: it is its scenario")
         scenario = " ".join(body.__doc__.split())
-        _CASES[name] = CaseInfo(name, tuple(ids), frozenset(needs), frozenset(any_of), scenario, body)
+        _CASES[name] = CaseInfo(name, tuple(ids), needs, choices, scenario, body)
         return body
 
     return declare

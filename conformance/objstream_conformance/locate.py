@@ -1,4 +1,7 @@
-"""From what a user types to an adapter: a built-in name, `module:Class` or `path/to/file.py:Class`."""
+"""From what a user types to an adapter.
+
+A built-in name, `module:Class`, `path/to/file.py:Class`, or `testee:` and the command line of a program.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,24 @@ BUILT_IN: Final[dict[str, str]] = {
     "reference-socket": "objstream_conformance.adapters.reference:SocketAdapter",
     "nvflare": "objstream_conformance.adapters.nvflare:NVFlareAdapter",
 }
+TESTEE: Final = "testee:"
+"""Begins the selector of a program that speaks the protocol of `testees/README.md`."""
 
 
 def load_adapter(selector: str) -> Adapter:
-    """Import and instantiate an adapter, without arguments.
+    """Import and instantiate an adapter, without arguments; after `testee:` stands the command line of a program.
 
     Raises:
-        LookupError: there is no such module, file or class.
+        LookupError: there is no such module, file or class, or no command line.
     """
+    if selector.startswith(TESTEE):
+        from .adapters.testee import TesteeAdapter
+
+        return TesteeAdapter(selector[len(TESTEE) :])
     target, _, name = BUILT_IN.get(selector, selector).rpartition(":")
     if not target:
         raise LookupError(
-            f"{selector!r} is neither one of {', '.join(BUILT_IN)} nor of the form module:Class"
+            f"{selector!r} is neither one of {', '.join(BUILT_IN)} nor of the form module:Class or testee:COMMAND"
         )
     module = _from_file(Path(target)) if target.endswith(".py") else _from_name(target)
     try:

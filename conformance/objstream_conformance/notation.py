@@ -32,8 +32,8 @@ _DTYPES = """
 _DECIMAL = 4096
 """Integers of so many bits are written in hexadecimal: Python takes no longer decimal text."""
 
-_NUMPY = {name: code for name, code, _ in map(str.split, _DTYPES.split(","))}
-_TORCH = {name: attribute for name, _, attribute in map(str.split, _DTYPES.split(","))}
+NUMPY = {name: code for name, code, _ in map(str.split, _DTYPES.split(","))}
+TORCH = {name: attribute for name, _, attribute in map(str.split, _DTYPES.split(","))}
 
 
 def render(item: Any) -> Any:
@@ -128,14 +128,14 @@ def _time(arguments: list[Any]) -> datetime.time:
 
 def _array(arguments: list[Any]) -> Any:
     dtype, shape, data = arguments
-    return np.frombuffer(bytearray.fromhex(data), _NUMPY[dtype]).reshape(shape)
+    return np.frombuffer(bytearray.fromhex(data), NUMPY[dtype]).reshape(shape)
 
 
 def _tensor(arguments: list[Any]) -> Any:
     import torch
 
     dtype, shape, requires_grad, data = arguments
-    kind = getattr(torch, _TORCH[dtype])
+    kind = getattr(torch, TORCH[dtype])
     raw = bytearray.fromhex(data)
     flat = torch.frombuffer(raw, dtype=kind) if raw else torch.empty(0, dtype=kind)
     return flat.reshape(shape).requires_grad_(requires_grad)
@@ -178,7 +178,7 @@ _BUILDERS: dict[str, Callable[[Any], object]] = {
     "decimal": decimal.Decimal,
     "uuid": lambda text: uuid.UUID(hex=text),
     "ndarray": _array,
-    "scalar": lambda arguments: np.frombuffer(bytes.fromhex(arguments[1]), _NUMPY[arguments[0]])[0],
+    "scalar": lambda arguments: np.frombuffer(bytes.fromhex(arguments[1]), NUMPY[arguments[0]])[0],
     "tensor": _tensor,
     "parameter": _parameter,
     "app": lambda arguments: application(arguments[0])(build(arguments[1])),

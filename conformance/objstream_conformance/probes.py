@@ -5,13 +5,19 @@ A suite that is told yes to everything, or no to everything, would otherwise han
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from . import notation
 from .case import DEADLINE, Case
 from .cases import Body, CaseInfo
+from .cbor import Ref, ext
+from .compare import show
 from .contract import Unsupported, WireAdapter
+from .frames import Type, content, items, step
 from .outcomes import AdapterError, NotApplicable, Violation
+from .peer import Peer, gives, takes
 from .sites import PATIENCE
 
 GOOD_STREAM = "probe.good_stream"
@@ -30,6 +36,9 @@ def _probe(body: Body) -> Body:
 @_probe
 def good_stream(t: Case) -> None:
     """An object of 64 KiB of random bytes is accepted, equal, and travels over the suite's network."""
+    if _has_ends_alone(t):
+        _good_sessions(t)
+        return
     load = t.load(pieces=2, size=_PAYLOAD // 2)
     start = len(t.network.log)
     got = t.succeeds(lambda: load.move(PATIENCE), "a good stream to be accepted")
@@ -57,10 +66,44 @@ def unknown_name(t: Case) -> None:
 @_probe
 def corrupted_stream(t: Case) -> None:
     """One bit of the largest message is flipped: the object arrives as it was sent, or not at all."""
+    if _has_ends_alone(t):
+        _corrupted_sessions(t)
+        return
     load = t.load(pieces=2, size=_PAYLOAD // 2)
     trace = t.rehearse(lambda: load.move(PATIENCE))
     t.hit("corrupt", trace.largest(), at=0.5)
     t.never_wrong(lambda: load.move(DEADLINE), load.sent)
+
+
+def _has_ends_alone(t: Case) -> bool:
+    """There are ends of sessions, and no sites to carry an object from one to the other."""
+    return t.has("wire") and t.has("container") and not (t.has("pull") or t.has("push"))
+
+
+def _good_sessions(t: Case) -> None:
+    payload = t.random.randbytes(_PAYLOAD)
+    for role in t.description.roles & {"owner", "sender"}:
+        peer = gives(t, role, [payload])
+        peer.delivered()
+        t.same([payload], notation.build([notation.render(item) for item in items(peer.content)]))
+    for role in t.description.roles & {"requester", "receiver"}:
+        takes(t, role, ext("bytes", Ref(payload))).delivered([payload])
+
+
+def _corrupted_sessions(t: Case) -> None:
+    payload = bytearray(t.random.randbytes(_PAYLOAD))
+    head, buffer = content(ext("bytes", Ref(bytes(payload))))
+    payload[_PAYLOAD // 2] ^= 1
+    for role in t.description.roles & {"requester", "receiver"}:
+        peer = Peer(t, role)
+        offer = [step(Type.OFFER, kind="list")] if role == "receiver" else []
+        digest = hashlib.sha256(buffer.fields["data"]).digest()
+        spoilt = buffer.but(data=bytes(payload), digest=digest)
+        peer.say(*offer, step(Type.OPEN, kind="list"), head, spoilt, step(Type.END, count=1))
+        outcome = peer.outcome
+        t.expect(
+            outcome is None or outcome[0] == "failed", "no object where a bit was flipped", show(outcome)
+        )
 
 
 @_probe

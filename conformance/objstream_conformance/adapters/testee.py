@@ -1,0 +1,173 @@
+"""A program in any language, behind its standard input and output; `testees/README.md` describes the messages."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import shlex
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from ..compare import show
+from ..contract import ROLES, Description, Network, Role, Site, Unsupported
+from ..outcomes import AdapterError, Ending
+from ..skeleton import put_together, taken_apart
+from .program import Program
+
+
+class TesteeAdapter:
+    """The program that `command` starts. One process at a time, started anew when it has died or was stopped.
+
+    It has ends of sessions and no sites. It ends with the adapter.
+    """
+
+    def __init__(self, command: str) -> None:
+        self._command = shlex.split(command)
+        if not self._command:
+            raise LookupError("a testee is given by its command line: testee:COMMAND LINE")
+        self._running: Program | None = None
+
+    def describe(self) -> Description:
+        try:
+            told = self._program().description
+        except (Ending, Unsupported) as error:
+            raise AdapterError("the testee to start and to describe itself", str(error)) from error
+        try:
+            name, version = told["name"], told["version"]
+            roles, capabilities = frozenset(told["roles"]), frozenset(told["capabilities"])
+            if not (type(name) is type(version) is str and roles <= ROLES):
+                raise ValueError
+        except (TypeError, KeyError, ValueError) as error:
+            expected = f"name, version, roles (of {', '.join(sorted(ROLES))}) and capabilities"
+            raise AdapterError(f"{expected} in answer to describe", show(told, 300)) from error
+        if importlib.util.find_spec("torch") is None:
+            capabilities -= {"tensors"}  # there is nothing to compare them with
+        return Description(name, version, roles, capabilities)
+
+    def site(self, name: str, network: Network, directory: Path) -> Site:
+        return cast(Site, _NoSite())
+
+    def wire(self, role: Role, name: str, value: object = None, **options: object) -> TesteeEnd:
+        return TesteeEnd(self._program(), role, name, value, options)
+
+    def _program(self) -> Program:
+        if self._running is None or not self._running.alive:
+            self._running = Program(self._command)
+        return self._running
+
+
+class TesteeEnd:
+    """See :class:`~..contract.WireEnd`. What it does not say as it is to raises :class:`~..outcomes.Ending`."""
+
+    def __init__(
+        self, program: Program, role: Role, name: str, value: object, options: dict[str, object]
+    ) -> None:
+        given = _message(value) if role in ("owner", "sender") else None
+        opened = program.ask("open", {"role": role, "name": name, "value": given, "options": options})
+        if not isinstance(opened, dict) or type(opened.get("id")) is not int:
+            raise AdapterError('{"id": a number} in answer to open', show(opened))
+        self._program = program
+        self._id: int = opened["id"]
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        weakref.finalize(self, program.abandoned.append, self._id)
+
+    def start(self) -> bytes:
+        return self._bytes("start")
+
+    def feed(self, data: bytes) -> bytes:
+        return self._bytes("feed", _text(data))
+
+    def eof(self) -> bytes:
+        return self._bytes("eof")
+
+    def advance(self, seconds: float) -> bytes:
+        return self._bytes("advance", seconds=seconds)
+
+    def outcome(self) -> tuple[Literal["delivered"], object] | tuple[Literal["failed"], str] | None:
+        answer = self._program.ask("outcome", {"id": self._id})
+        if answer is None:
+            return None
+        try:
+            how, what = answer
+            if how == "failed" and isinstance(what, str):
+                return "failed", what
+            if how == "delivered":
+                return _Delivered(None if what is None else partial(self._value, what))
+        except (TypeError, ValueError):
+            pass
+        raise AdapterError("an outcome as the protocol has it", show(answer))
+
+    def _bytes(self, operation: str, data: str | None = None, seconds: float | None = None) -> bytes:
+        details = {"data": data, "seconds": seconds}
+        given = {key: value for key, value in details.items() if value is not None}
+        answer = self._program.ask(operation, {"id": self._id, **given})
+        try:
+            return base64.b64decode(answer["data"], validate=True)
+        except (TypeError, KeyError, ValueError) as error:
+            raise AdapterError(f'{{"data": base64}} in answer to {operation}', show(answer)) from error
+
+    def _value(self, told: Any) -> object:
+        try:
+            content = [
+                ({4: False, 5: True}[type_], base64.b64decode(data)) for type_, data in told["content"]
+            ]
+            if told["kind"] != "file":
+                return put_together(told["kind"], content)
+        except (TypeError, KeyError, ValueError) as error:
+            raise AdapterError("a value as the protocol has it", f"{show(told)}: {error}") from error
+        self._directory = self._directory or tempfile.TemporaryDirectory(prefix="testee-")
+        path = Path(self._directory.name) / "received"
+        path.write_bytes(b"".join(data for _, data in content))
+        return path
+
+
+class _Delivered(tuple[Literal["delivered"], object]):
+    """`("delivered", value)`, with a value that is put together when it is asked for.
+
+    Thousands of keys with one hash are too much for the dict of this side, and nobody looks at them.
+    """
+
+    def __new__(cls, value: Callable[[], object] | None) -> _Delivered:
+        return super().__new__(cls, ("delivered", value))
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(self)[index] if index != 0 else "delivered"
+
+    def __iter__(self) -> Iterator[Any]:
+        value: Any = super().__getitem__(1)
+        return iter(("delivered", value and value()))
+
+    def __repr__(self) -> str:
+        return "('delivered', …)"
+
+
+def _message(value: object) -> object:
+    """An object as the protocol has it; None for none."""
+    if value is None:
+        return None
+    if isinstance(value, Path):
+        data = value.read_bytes()
+        return {"kind": "file", "content": [[5, _text(data)]] if data else []}
+    kind, content = taken_apart(value)
+    return {"kind": kind, "content": [[5 if out else 4, _text(data)] for out, data in content]}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+class _NoSite:
+    """A testee has ends of sessions and nothing that could be a site; each operation says so."""
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*_: object, **__: object) -> object:
+            raise Unsupported(f"{name}: a testee has no sites")
+
+        return refuse
+
+    def close(self) -> None:
+        pass

@@ -52,3 +52,19 @@ class Rooted(Protocol):
     """Capability `root`: the files below a directory can be retrieved by their path relative to it."""
 
     def add_directory(self, path: Path) -> None: ...
+
+
+class Resuming(Protocol):
+    """Capability `resume`: a retrieval with `resume` that fails keeps what it has verified, in its site's directory.
+
+    The next one with `resume`, of the same name from the same peer, goes on from there, also at a site that was opened
+    on that directory later. It starts from the beginning where nothing was kept, and for a container it may always.
+    Without `resume` nothing is kept and nothing is looked for.
+
+    With the capability `wire` as well, an owner and a sender answer a resume point, and a requester of a file takes the
+    option `resume`: a directory in which it keeps, and finds, what ends before it have left.
+    """
+
+    def retrieve_container(self, peer: str, name: str, *, timeout: float, resume: bool) -> object: ...
+
+    def retrieve_file(self, peer: str, name: str, *, timeout: float, resume: bool) -> str: ...

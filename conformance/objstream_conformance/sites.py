@@ -38,8 +38,10 @@ class Party:
         operation: Any = self.raw.retrieve_container
         return guard("retrieve_container", lambda: operation(peer, name, timeout=timeout, **extras))
 
-    def retrieve_file(self, peer: str, name: str, *, timeout: float = PATIENCE) -> Path:
-        found = guard("retrieve_file", lambda: self.raw.retrieve_file(peer, name, timeout=timeout))
+    def retrieve_file(self, peer: str, name: str, *, timeout: float = PATIENCE, **extras: object) -> Path:
+        """As :meth:`retrieve_container`, for a file."""
+        operation: Any = self.raw.retrieve_file
+        found = guard("retrieve_file", lambda: operation(peer, name, timeout=timeout, **extras))
         if not isinstance(found, (str, Path)):
             raise AdapterError("retrieve_file to return a path", f"it returned a {type(found).__name__}")
         return self.inside(Path(found))

@@ -16,7 +16,6 @@ from objstream_conformance import cases, registry
 
 NOT_FROM_OUTSIDE = {
     "OSP-FIL-020": "whether a file survives a power failure cannot be seen from outside",
-    **{f"OSP-RES-00{number}": "resuming is reserved, no interface for it yet" for number in range(1, 8)},
 }
 """Requirements that no case tests, and why."""
 

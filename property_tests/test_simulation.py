@@ -72,6 +72,10 @@ def test_a_seed_plays_the_same_session_in_every_process() -> None:
         assert there.stdout.strip() == here
 
 
+def test_a_forger_leaves_damaged_frames_alone() -> None:
+    assert examine(make_plan(1_011_136)).problems == []  # a truncated END, forged
+
+
 def test_all_kinds_of_faults_strike() -> None:
     campaign = simulate_many(range(3_000), Bench(), traced=1_000_000)
     assert len(campaign.faults) == 20

@@ -26,11 +26,13 @@ def damaged(kind: str, amount: int, data: bytes) -> bytes:
 def forged(data: bytes, amount: int, digest: str) -> bytes:
     """A frame with something in it altered, and with checksums and digest that are right again.
 
-    Only numbers, sizes, counts, chains and states that the peer keeps can find it.
+    Only numbers, sizes, counts, chains and states that the peer keeps can find it. Half a frame stays as it is.
     """
     if len(data) < HEADER.size or crc32(data[:20]) != HEADER.unpack_from(data)[-1]:
         return data
-    type_, flags, length, _, seq, _, _ = HEADER.unpack_from(data)
+    type_, flags, length, data_length, seq, _, _ = HEADER.unpack_from(data)
+    if len(data) != HEADER.size + length + data_length:
+        return data  # something else has happened to it already
     keys = named(data[HEADER.size : HEADER.size + length])
     content = data[HEADER.size + length :]
     if keys is None:

@@ -104,8 +104,9 @@ def order_of_arrival() -> None:
         deliver(frame)
         if receiver in held:
             deliver(held.pop(receiver))
-            items = _items(receiver)
-            items[-2:] = items[:-3:-1]
+            if not receiver.finished:
+                items = _items(receiver)
+                items[-2:] = items[:-3:-1]
 
     delivering(change)
 

@@ -135,6 +135,11 @@ def oddity(change: Change) -> Change:
     return _declare(Variant)(change)
 
 
+def site_oddity(change: Change) -> Change:
+    """Declare an oddity of sites alone."""
+    return _declare(Variant, places=frozenset({"sites"}))(change)
+
+
 def _declare(cls: type[Variant], **attributes: Any) -> Callable[[Change], Change]:
     def declare(change: Change) -> Change:
         name = change.__name__

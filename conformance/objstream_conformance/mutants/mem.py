@@ -59,7 +59,7 @@ def entries_are_kept_twice() -> None:
         if (
             self.count > 2
             and hasattr(self, "spare")
-            and type(value) is tuple
+            and self._kind == "dict"
             and type(value[1]) is np.ndarray
         ):
             self.spare.append(value[1].copy())

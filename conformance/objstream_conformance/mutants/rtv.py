@@ -105,7 +105,7 @@ def late_content_is_stored() -> None:
 
     @instead(Receiver, "_release")
     def release(original: Any, self: Any) -> None:
-        if isinstance(self._assembler, FileAssembler):
+        if isinstance(self._assembler, FileAssembler) and self.error.code is not Code.CANCELLED:
             failed[:] = [self._assembler.path]
         original(self)
 

@@ -16,6 +16,7 @@ from ..adapters.reference import ReferenceSite
 from ..contract import Rejected
 from .kit import instead, mutant
 
+BEGINNINGS = (FrameType.OFFER, FrameType.REQUEST)
 CONTENT = (FrameType.ENTRIES, FrameType.DATA)
 
 
@@ -196,18 +197,19 @@ def finished_sessions_are_mixed_up() -> None:
 
 @mutant("OSP-SES-013", "not to be disturbed by messages of a session that never was")
 def unknown_sessions_are_mixed_up() -> None:
-    """A message of an unknown session is taken for one of the session that is running with the same peer."""
+    """A message of an unknown session, which it does not begin, is taken for one of the session with the same peer."""
 
     @instead(MemorySite, "deliver")
     def deliver(original: Any, self: Any, source: str, session_id: bytes, frame: Any) -> None:
-        if (source, session_id) not in self._finished:
+        seen = peek(frame[0])
+        if (source, session_id) not in self._finished and seen and seen[0] not in BEGINNINGS:
             session_id = _stray(self, source, session_id)
         original(self, source, session_id, frame)
 
 
 @mutant("OSP-SES-017", "the transfer after a failed one .corrupt. to succeed")
 def damage_is_for_ever() -> None:
-    """A site that has received something corrupt asks for nothing any more."""
+    """A site that has received something corrupt after four good entries asks for nothing any more."""
 
     @instead(ReferenceSite, "retrieve_container")
     def retrieve(original: Any, self: Any, *arguments: Any, **options: Any) -> object:
@@ -216,7 +218,7 @@ def damage_is_for_ever() -> None:
         try:
             return original(self, *arguments, **options)
         except Rejected as refusal:
-            self.locked = refusal.code == "CORRUPT"
+            self.locked = "does not match its digest" in refusal.message and "4 entries" in refusal.message
             raise
 
 

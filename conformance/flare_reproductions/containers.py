@@ -39,6 +39,16 @@ def unsupported_type() -> str | None:
 
 
 @reproduction
+def depth_without_limit() -> str | None:
+    a, b = federation("a", "b")
+    nested: list[object] = []
+    for _ in range(200):
+        nested = [nested]
+    outcome = a.push({"deep": nested}, "b")
+    return f"a list nested 200 levels deep is sent and taken: {outcome}" if outcome and b.received else None
+
+
+@reproduction
 def subclass_state() -> str | None:
     a, b = federation("a", "b")
     a.push(defaultdict(int, {"k": 1}), "b")

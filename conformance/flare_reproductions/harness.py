@@ -80,6 +80,7 @@ class Site:
         for retriever in (self.containers, self.files):
             retriever.handle_event(EventType.START_RUN, self.context())
         self.received: list[Outcome] = []
+        self.moments: list[float] = []
         ContainerStreamer.register_stream_processing(
             self.context(), CHANNEL, CONTAINERS, stream_done_cb=self._container_done
         )
@@ -149,6 +150,7 @@ class Site:
         return len(self.engine.object_streamer.tx_table)
 
     def _container_done(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> None:
+        self.moments.append(time.monotonic())
         self.received.append((ContainerStreamer.get_rc(stream_ctx), ContainerStreamer.get_result(stream_ctx)))
 
     def _file_done(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from harness import CHANNEL, CONTAINERS, Send, federation, main, reproduction, soon
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ReturnCode
 from nvflare.apis.shareable import Shareable
+from nvflare.apis.shareable import make_reply as make_shareable_reply
+from nvflare.apis.streaming import ConsumerFactory, ObjectConsumer
 from nvflare.app_common.streamers.container_retriever import ContainerRetriever
 from nvflare.app_common.streamers.container_streamer import ContainerStreamer
 from nvflare.fuel.f3.cellnet import defs
@@ -45,6 +48,37 @@ def no_targets() -> str | None:
     a, _ = federation("a", "b")
     targets = a.engine._to_aux_msg_targets([])
     return f"pushing to no targets streams to {[target.name for target in targets]}" if targets else None
+
+
+class _SlowConsumer(ObjectConsumer, ConsumerFactory):  # type: ignore[misc]
+    """Takes its time over each entry, and keeps none."""
+
+    def get_consumer(self, stream_ctx: Any, fl_ctx: Any) -> ObjectConsumer:
+        return self
+
+    def consume(self, shareable: Shareable, stream_ctx: Any, fl_ctx: Any) -> tuple[bool, Shareable]:
+        time.sleep(0.3)
+        return True, make_shareable_reply(ReturnCode.OK)
+
+    def finalize(self, stream_ctx: Any, fl_ctx: Any) -> None:
+        pass
+
+
+@reproduction
+def slow_target_holds_up_the_other() -> str | None:
+    a, b, c = federation("a", "b", "c")
+    seconds = []
+    for targets in (["b"], ["b", "c"]):
+        c.engine.register_stream_processing(CHANNEL, CONTAINERS, _SlowConsumer())
+        started, before = time.monotonic(), len(b.received)
+        a.push([1, 2, 3, 4], *targets)
+        if not soon(lambda before=before: len(b.received) > before):  # type: ignore[misc]
+            return None
+        seconds.append(b.moments[-1] - started)
+    alone, together = seconds
+    if together > alone + 0.8:
+        return f"the fast target has the object after {alone:.2f} s alone, after {together:.2f} s beside a slow one"
+    return None
 
 
 @reproduction

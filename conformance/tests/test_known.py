@@ -221,8 +221,7 @@ def test_flares_failures_and_their_reproductions_agree() -> None:
     confirmed = {f"conformance/flare_reproductions/{one}" for one in reproductions()}
     listed = known.load(FLARE)
     assert listed.implementation == "nvflare"
-    assert {entry.link for entry in listed.entries} <= {*confirmed, ""}
-    assert {entry.id for entry in listed.entries if not entry.link} == {"OSP-SES-020", "OSP-ENC-014"}
+    assert {entry.link for entry in listed.entries} <= confirmed
 
 
 def test_flares_failures_are_of_requirements() -> None:

@@ -17,6 +17,12 @@ def test_every_code_has_a_meaning_for_people() -> None:
     assert len(set(MEANING.values())) == len(Code)
 
 
+def test_the_numbers_are_those_of_the_wire_for_ever() -> None:
+    names = """PROTOCOL VERSION DIGEST NOT_FOUND REFUSED UNSUPPORTED TOO_LARGE CORRUPT SOURCE_CHANGED SOURCE_FAILED
+        STORE_FAILED CANCELLED STALLED LOST UNCONFIRMED MISMATCH BUSY"""
+    assert {code.name: int(code) for code in Code} == dict(zip(names.split(), range(1, 18), strict=True))
+
+
 def test_an_error_without_message_says_what_its_code_means() -> None:
     assert TransferError(Code.BUSY).message == "the site has too many sessions"
 
@@ -32,6 +38,10 @@ def test_an_error_without_message_says_what_its_code_means() -> None:
 )
 def test_the_text_of_an_error_joins_its_parts(problem: TransferError, text: str) -> None:
     assert str(problem) == text
+
+
+def test_an_error_shows_code_and_message_to_those_who_look_at_its_arguments() -> None:
+    assert TransferError(Code.REFUSED, "no", local="secret").args == (Code.REFUSED, "no")
 
 
 @pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])

@@ -90,6 +90,11 @@ def test_options_that_make_no_sense_are_refused_at_once(wrong: dict[str, Any]) -
         Options(**wrong)
 
 
+def test_the_smallest_options_are_options() -> None:
+    options = Options(digests=("none",), deadline=0.001, window=1)
+    assert (options.deadline, options.window) == (0.001, 1)
+
+
 class Party:
     """Two sites, and what the second one reports."""
 

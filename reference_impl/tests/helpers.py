@@ -10,7 +10,7 @@ from zlib import crc32
 
 import cbor2
 
-from objstream import Code, ContainerAssembler, ContainerStreamer, Limits, TransferError
+from objstream import Code, ContainerAssembler, ContainerStreamer, Limits, ObjectStreamer, TransferError
 from objstream.meta import Key
 from objstream.session import AnySession, Connection, Receiver, Sender
 
@@ -285,6 +285,41 @@ def failure(action: Callable[[], object]) -> TransferError:
     except TransferError as problem:
         return problem
     raise AssertionError("it succeeded")
+
+
+def asked(
+    streamer: ObjectStreamer,
+    *,
+    accepted: tuple[str, ...] = ("sha-256",),
+    limits: Limits | None = None,
+    **changed: Any,
+) -> tuple[Talk, Sender, list[Heard]]:
+    """A sender that was asked for this object, and what it answered."""
+    sender = Sender(accepted=accepted, limits=limits)
+    talk = Talk(incoming=lambda _: sender)
+    answer = talk.say(REQUEST, request(**changed))
+    if sender.waiting:
+        sender.open(streamer)
+        answer += talk.hear()
+    return talk, sender, answer
+
+
+def offered(streamer: ObjectStreamer, **options: Any) -> tuple[Talk, Sender, list[Heard]]:
+    """A sender that offers this object, and its offer."""
+    sender = Sender(streamer, name="m", **options)
+    sender.offer()
+    talk = Talk(sender)
+    return talk, sender, talk.hear()
+
+
+def confirm(talk: Talk, sent: list[Heard]) -> list[Heard]:
+    return talk.say(DONE, meta(chain=sent[-1].chain))
+
+
+def reset_of(heard: list[Heard]) -> tuple[Code, str]:
+    """Code and message of the RESET, which is the only frame."""
+    assert names(heard) == ["RESET"]
+    return Code(heard[0].code), heard[0].message
 
 
 def drain_session(session: AnySession, most: int = 1 << 30) -> list[Heard]:

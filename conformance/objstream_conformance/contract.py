@@ -182,6 +182,10 @@ class WireAdapter(Protocol):
         `owner` and `requester` are the two ends of a pull, `sender` and `receiver` those of a push. `value`
         is what an owner or a sender streams: a container, or a :class:`pathlib.Path` for a file.
 
+        The options to know are those that `spec/vectors/README.md` lists (the limits, `digests`, `kind`, `types`), and
+        `window` and `chunk` in bytes and `deadline` in seconds. An `owner` or a `receiver` goes on with further
+        sessions on its connection: `outcome` is then that of the latest one.
+
         Raises:
             Unsupported: the role or an option is not on offer.
         """

@@ -62,8 +62,8 @@ class Program:
     def alive(self) -> bool:
         return self.stop.alive and self._process.poll() is None
 
-    def ask(self, operation: str, details: Mapping[str, object], within: float = ANSWER_SECONDS) -> Any:
-        """The answer to a question. A program that does not answer as it should is stopped.
+    def ask(self, operation: str, details: Mapping[str, object], within: float = 0.0) -> Any:
+        """The answer to a question, `within` so many seconds if given. A program that fails to answer is stopped.
 
         Raises:
             Unsupported: it says so.
@@ -77,7 +77,7 @@ class Program:
             self.ask("close", {"id": self.abandoned.popleft()})
         body = json.dumps({"op": operation, **details}).encode()
         try:
-            answer = self._exchange(operation, _LENGTH.pack(len(body)) + body, within)
+            answer = self._exchange(operation, _LENGTH.pack(len(body)) + body, within or ANSWER_SECONDS)
         except Ending:
             self.stop()
             raise

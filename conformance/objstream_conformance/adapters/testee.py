@@ -26,7 +26,10 @@ class TesteeAdapter:
     """
 
     def __init__(self, command: str) -> None:
-        self._command = shlex.split(command)
+        try:
+            self._command = shlex.split(command)
+        except ValueError as error:
+            raise LookupError(f"{command}: {error}") from error
         if not self._command:
             raise LookupError("a testee is given by its command line: testee:COMMAND LINE")
         self._running: Program | None = None
@@ -39,7 +42,8 @@ class TesteeAdapter:
         try:
             name, version = told["name"], told["version"]
             roles, capabilities = frozenset(told["roles"]), frozenset(told["capabilities"])
-            if not (type(name) is type(version) is str and roles <= ROLES):
+            lists = type(told["roles"]) is type(told["capabilities"]) is list
+            if not (lists and type(name) is type(version) is str and roles <= ROLES):
                 raise ValueError
         except (TypeError, KeyError, ValueError) as error:
             expected = f"name, version, roles (of {', '.join(sorted(ROLES))}) and capabilities"
@@ -49,7 +53,7 @@ class TesteeAdapter:
         return Description(name, version, roles, capabilities)
 
     def site(self, name: str, network: Network, directory: Path) -> Site:
-        return cast(Site, _NoSite())
+        return cast(Site, NoSite())
 
     def wire(self, role: Role, name: str, value: object = None, **options: object) -> TesteeEnd:
         return TesteeEnd(self._program(), role, name, value, options)
@@ -152,7 +156,10 @@ def _message(value: object) -> object:
     if isinstance(value, Path):
         data = value.read_bytes()
         return {"kind": "file", "content": [[5, _text(data)]] if data else []}
-    kind, content = taken_apart(value)
+    try:
+        kind, content = taken_apart(value)
+    except TypeError as error:
+        raise Unsupported(f"{error}, and cannot be given to a testee") from error
     return {"kind": kind, "content": [[5 if out else 4, _text(data)] for out, data in content]}
 
 
@@ -160,7 +167,7 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-class _NoSite:
+class NoSite:
     """A testee has ends of sessions and nothing that could be a site; each operation says so."""
 
     def __getattr__(self, name: str) -> Any:

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Connection } from "../connection.mjs";
 import { Dict, FrozenSet, SetValue } from "../containers.mjs";
 import { Fault } from "../errors.mjs";
 import { encodeFrame, PREFACE, RESET } from "../frames.mjs";
@@ -164,4 +165,21 @@ test("after END only DONE and RESET tell the sender what happened", () => {
   sender.feed(encodeFrame(RESET, 1n, { 13: 99n, 14: "new\u001b[2J" }));
   assert.deepEqual(sender.outcome(), ["failed", "PROTOCOL"]);
   assert.match(sender.error.message, /99.*\\x1b/);
+});
+
+test("two sessions on one connection, in one portion and byte by byte", () => {
+  const said = [1n, 2n].map((number) => converse(Sender.push("object", [number]), new Receiver())[0]);
+  const stream = Buffer.concat([said[0], said[1].subarray(PREFACE.length)]);
+  for (const size of [stream.length, 1]) {
+    const stored = [];
+    const connection = new Connection(() => new Receiver({ store: (value) => stored.push(value) }));
+    const answers = [connection.start()];
+    for (let at = 0; at < stream.length; at += size) answers.push(connection.feed(stream.subarray(at, at + size)));
+    assert.deepEqual(answerOf(Buffer.concat(answers)), ["REQUEST", "DONE", "REQUEST", "DONE"]);
+    assert.deepEqual([stored, connection.outcome()], [[[1n], [2n]], ["delivered", [2n]]]);
+    connection.feed(stream.subarray(PREFACE.length, PREFACE.length + 30));
+    assert.deepEqual(connection.outcome(), ["delivered", [2n]]);
+    connection.eof();
+    assert.deepEqual(connection.outcome(), ["failed", "LOST"]);
+  }
 });

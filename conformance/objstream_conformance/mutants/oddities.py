@@ -18,6 +18,7 @@ from objstream.frames import FrameType
 from objstream.meta import Key
 from objstream.session import Connection, Receiver, Session, sender
 from objstream.values import Piece
+from objstream.values.encode import _Encoder
 
 from ..adapters import reference
 from ..adapters.reference import ReferenceSite
@@ -99,7 +100,11 @@ def small_file_chunks() -> None:
 @oddity
 def nothing_inline() -> None:
     """All text, bytes and arrays that are not empty go through buffers."""
-    assign(ENCODE, "INLINE", 0)
+
+    @instead(_Encoder, "__init__")
+    def init(original: Any, self: Any, *arguments: Any) -> None:
+        original(self, *arguments)
+        self._inline = 0
 
 
 @oddity

@@ -73,7 +73,7 @@ def entries_may_overtake() -> None:
 
     @instead(Receiver, "_on_content")
     def content(original: Any, self: Any, frame: Any) -> None:
-        if frame.type is FrameType.ENTRIES:
+        if frame.type is FrameType.ENTRIES and self._description.kind != "file":
             self._assembler.room = lambda: 0
         try:
             original(self, frame)

@@ -15,12 +15,12 @@ from .kit import instead, wire_mutant
 
 @wire_mutant("OSP-FLW-001", r"\['OFFER'\] from the sender")
 def impatient_senders() -> None:
-    """A sender whose offer is not answered within a second opens the object unasked."""
+    """A sender whose offer is not answered for a second opens the object unasked."""
 
     @instead(Sender, "tick")
     def tick(original: Any, self: Any, now: float) -> None:
         original(self, now)
-        if self.state is State.OFFERED and now >= self._last_moved + 1 and not hasattr(self, "opened"):
+        if self.state is State.OFFERED and 1 <= now - self._last_moved < 2 and not hasattr(self, "opened"):
             self.opened = True
             choice: Meta = {Key.VERSIONS: 1, Key.DIGESTS: self._digest}
             self._send(FrameType.OPEN, {**choice, **_announcement(self._description)})
@@ -52,11 +52,11 @@ def lower_credit_is_added() -> None:
 
 @wire_mutant("OSP-FLW-004", "OPEN without credit")
 def nothing_without_credit() -> None:
-    """A sender without any credit does not even open an object that has content."""
+    """A sender without any credit does not even open an object of 2 bytes."""
 
     @instead(Sender, "output")
     def output(original: Any, self: Any) -> Any:
-        waits = self.state is State.STREAMING and not self._credit and self._description.size
+        waits = self.state is State.STREAMING and not self._credit and self._description.size == 2
         return None if waits else original(self)
 
 

@@ -238,7 +238,12 @@ HOW = {
     "dies loudly": ("raise KeyError('x')", Verdict.FAIL, Outcome.CRASH, "ended with status 1"),
     "says that it crashed": ("say({'crash': 'KeyError: x'})", Verdict.FAIL, Outcome.CRASH, "KeyError: x"),
     "is silent": ("time.sleep(60)", Verdict.FAIL, Outcome.HANG, "none came"),
-    "prints": ("print('hello'); say({'data': ''})", Verdict.INCONCLUSIVE, Outcome.ADAPTER_ERROR, "hell"),
+    "prints": (
+        "print('hello', flush=True); say({'data': ''})",
+        Verdict.INCONCLUSIVE,
+        Outcome.ADAPTER_ERROR,
+        "hell",
+    ),
     "says a length too long": (
         "say({'data': ''}, 13)",
         Verdict.INCONCLUSIVE,

@@ -29,7 +29,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("adapters", nargs=-1, required=True, metavar="ADAPTER...")
+@click.argument("adapters", nargs=-1, metavar="ADAPTER...")
+@click.option(
+    "--flare-pair",
+    "pairs",
+    multiple=True,
+    metavar="PRODUCER,CONSUMER",
+    help="A producer and a consumer factory of FLARE's, each module:name; see adapters/nvflare_pair.py.",
+)
 @click.option("--only", multiple=True, metavar="AREA|ID|CASE", help="Ask only about these; may be repeated.")
 @click.option(
     "--known", "known_files", type=_FILE, multiple=True, help="Failures that are to occur; see known.py."
@@ -54,6 +61,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--verbose", is_flag=True, help="Show evidence, and requirements that do not apply.")
 def check(
     adapters: tuple[str, ...],
+    pairs: tuple[str, ...],
     only: tuple[str, ...],
     known_files: tuple[Path, ...],
     update_known: Path | None,
@@ -67,11 +75,15 @@ def check(
 ) -> None:
     """Hold implementations against the specification.
 
-    ADAPTER is a built-in name (reference, reference-socket, nvflare), module:Class or path/to/file.py:Class.
+    ADAPTER is a built-in name (reference, reference-socket, nvflare), module:Class or path/to/file.py:Class; or the
+    command line of a program in any language, after testee:. What has an option of its own needs no adapter.
 
     Exit status: 0 all conform, or fail exactly as known; 1 one does not; 2 the suite or an adapter broke; 3 nothing
     ran, or the result is inconclusive.
     """
+    adapters += tuple(f"flare-pair:{pair}" for pair in pairs)
+    if not adapters:
+        raise click.UsageError("there is nothing to check: give an ADAPTER, or --flare-pair")
     if update_known is not None and len(adapters) != 1:
         raise click.UsageError("--update-known is about one ADAPTER")
     try:

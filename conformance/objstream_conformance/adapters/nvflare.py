@@ -72,30 +72,47 @@ class Federation:
                 thread.join(seconds)
 
 
+class Federations(dict[int, Federation]):
+    """The job on each network that has a site."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not os.environ.get("OBJSTREAM_VERBOSE"):
+            for name in ("nvflare", __package__):
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+    def on(self, network: Network) -> tuple[Federation, Callable[[], None]]:
+        """The job, and what to call when one of its sites has closed."""
+        federation = self.setdefault(id(network), Federation())
+
+        def closed() -> None:
+            if not federation.cells:
+                self.pop(id(network), None)
+
+        return federation, closed
+
+
 class NVFlareAdapter:
     """The adapter. `chunk_size` is given to FLARE wherever it takes one: bytes per chunk of a file."""
 
     def __init__(self, chunk_size: int | None = None) -> None:
         self._chunk_size = chunk_size
-        self._federations: dict[int, Federation] = {}
-        if not os.environ.get("OBJSTREAM_VERBOSE"):
-            for name in ("nvflare", __package__):
-                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        self._federations = Federations()
 
     def describe(self) -> Description:
         capabilities = {"container", "file", "push", "pull", "multi-target", "chunk-size", "numpy", "memory"}
-        if importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors"):
-            capabilities.add("tensors")
-        return Description("nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities))
+        return Description(
+            "nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities) | tensors()
+        )
 
     def site(self, name: str, network: Network, directory: Path) -> NVFlareSite:
-        federation = self._federations.setdefault(id(network), Federation())
+        return NVFlareSite(name, network, directory, *self._federations.on(network), self._chunk_size)
 
-        def closed() -> None:
-            if not federation.cells:
-                self._federations.pop(id(network), None)
 
-        return NVFlareSite(name, network, directory, federation, closed, self._chunk_size)
+def tensors() -> frozenset[str]:
+    """The capability, where FLARE can carry tensors."""
+    found = importlib.util.find_spec("torch") and importlib.util.find_spec("safetensors")
+    return frozenset({"tensors"} if found else ())
 
 
 class _Engine(ClientRunManager):  # type: ignore[misc]
@@ -121,8 +138,38 @@ class _Engine(ClientRunManager):  # type: ignore[misc]
         return Client(client_name, "") if client_name in self._members else None
 
 
-class NVFlareSite:
-    """One client job. Its files for others are links in a temporary directory, FLARE's `source_dir`."""
+class JobSite:
+    """One client job on the suite's network, and what pushes have delivered to it."""
+
+    def __init__(
+        self, name: str, network: Network, federation: Federation, closed: Callable[[], None]
+    ) -> None:
+        self._name = name
+        self._federation = federation
+        self._closed = closed
+        self._received: list[object] = []
+        agent = CommandAgent(None)
+        cell = Cell(name, network, federation.cells, agent.aux_communication, _register_tensors)
+        agent.engine = self._engine = _Engine(name, cell, federation.members)
+
+    def enter(self) -> None:
+        """From now on messages reach it."""
+        self._federation.members.add(self._name)
+        self._federation.cells[self._engine.cell.fqcn] = self._engine.cell
+
+    def received(self) -> list[object]:
+        return list(self._received)
+
+    def close(self) -> None:
+        self._engine.abort.trigger("closing")
+        self._federation.cells.pop(self._engine.cell.fqcn, None)
+        self._closed()
+        self._engine.shutdown_streamer()
+        self._federation.wait_for_streams(LINGER, owner=self._name)
+
+
+class NVFlareSite(JobSite):
+    """A job with FLARE's streamers and retrievers. Its files for others are links in a directory, `source_dir`."""
 
     def __init__(
         self,
@@ -133,19 +180,13 @@ class NVFlareSite:
         closed: Callable[[], None],
         chunk_size: int | None,
     ) -> None:
-        self._name = name
-        self._federation = federation
-        self._closed = closed
+        super().__init__(name, network, federation, closed)
         self._chunk_size = chunk_size
         self._private = Path(tempfile.mkdtemp(prefix="objstream-nvflare-"))
         self._sources = self._private / "sources"
         self._sources.mkdir()
-        self._received: list[object] = []
         self._originals: dict[Path, Path] = {}
 
-        agent = CommandAgent(None)
-        cell = Cell(name, network, federation.cells, agent.aux_communication, _register_tensors)
-        agent.engine = self._engine = _Engine(name, cell, federation.members)
         context = self._engine.new_context()
         self._containers = ContainerRetriever()
         self._files = FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
@@ -158,8 +199,7 @@ class NVFlareSite:
         FileStreamer.register_stream_processing(
             context, CHANNEL, FILES, dest_dir=str(directory), stream_done_cb=self._file_done
         )
-        federation.members.add(name)
-        federation.cells[cell.fqcn] = cell
+        self.enter()
 
     def add_container(self, name: str, container: object) -> None:
         self._containers.add_container(name, container)
@@ -187,7 +227,7 @@ class NVFlareSite:
     def send_container(
         self, targets: list[str], container: object, *, timeout: float
     ) -> dict[str, Exception | None]:
-        return _verdicts(
+        return verdicts(
             targets,
             lambda: ContainerStreamer.stream_container(
                 CHANNEL,
@@ -201,7 +241,7 @@ class NVFlareSite:
         )
 
     def send_file(self, targets: list[str], path: Path, *, timeout: float) -> dict[str, Exception | None]:
-        return _verdicts(
+        return verdicts(
             targets,
             lambda: FileStreamer.stream_file(
                 CHANNEL,
@@ -215,15 +255,8 @@ class NVFlareSite:
             ),
         )
 
-    def received(self) -> list[object]:
-        return list(self._received)
-
     def close(self) -> None:
-        self._engine.abort.trigger("closing")
-        self._federation.cells.pop(self._engine.cell.fqcn, None)
-        self._closed()
-        self._engine.shutdown_streamer()
-        self._federation.wait_for_streams(LINGER, owner=self._name)
+        super().close()
         shutil.rmtree(self._private, ignore_errors=True)
 
     def _follow(self, retriever: ObjectRetriever) -> None:
@@ -280,7 +313,8 @@ def _same_file(path: Path, place: Path) -> None:
         os.link(path, place)
 
 
-def _verdicts(targets: list[str], stream: Callable[[], tuple[str, object]]) -> dict[str, Exception | None]:
+def verdicts(targets: list[str], stream: Callable[[], tuple[str, object]]) -> dict[str, Exception | None]:
+    """The one verdict of a push, for each target of it."""
     try:
         rc, _ = stream()
     except (ValueError, RuntimeError) as refusal:  # how FLARE's streamers refuse

@@ -61,6 +61,12 @@ COMMANDS = {
     "profile": Command(
         "objstream_conformance.profile", "profile", "Measure the memory of both ends.", "conformance,profile"
     ),
+    "compare-flare": Command(
+        "objstream_conformance.compare_flare",
+        "compare_flare",
+        "Measure jobs of NVIDIA FLARE with its streamers and with ours.",
+        "conformance,flare",
+    ),
 }
 
 

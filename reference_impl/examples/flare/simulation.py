@@ -1,0 +1,122 @@
+"""Runs a job in FLARE's Simulator, within a time limit, and measures it from outside."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import reports
+from implementations import IMPLEMENTATIONS
+from nvflare.job_config.api import FedJob
+from utils.memory import ProcessTree
+
+UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job that has ended.
+
+    Attributes:
+        report: what the job wrote.
+        seconds: from its start to its end.
+        tree: the memory of all of its processes.
+    """
+
+    report: dict[str, Any]
+    seconds: float
+    tree: ProcessTree
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """When the first client began to receive, and when the last one had the object."""
+        sites = self.report["sites"].values()
+        moments = [(site["began"], site["ended"]) for site in sites if "ended" in site]
+        return min(began for began, _ in moments), max(ended for _, ended in moments)
+
+    def record(self, implementation: str) -> dict[str, Any]:
+        """What is written for programs: times in seconds, memory in bytes.
+
+        The extra memory is that of all processes at its peak, over their memory before the transfer and over what
+        the clients have received into theirs.
+        """
+        record = {**self.report, "implementation": implementation, "job_s": self.seconds}
+        record["peak_rss_tree_bytes"] = self.tree.peak()
+        if any("ended" in site for site in self.report["sites"].values()):
+            began, ended = self.window
+            before = self.tree.at(began)
+            received = self.report["bytes_in_memory"] * len(self.report["sites"])
+            record["transfer_s"] = ended - began
+            record["extra_bytes"] = self.tree.peak(began, ended) - before - received
+            record["memory"] = [(moment - began, size - before) for moment, size in self.tree.samples]
+        return record
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """The options that all jobs have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--implementation", choices=IMPLEMENTATIONS, default="objstream")
+    parser.add_argument("--clients", type=int, default=1, help="all of them receive at once")
+    parser.add_argument("--timeout", type=float, default=600.0, help="seconds that the whole job may take")
+    parser.add_argument("--workspace", type=Path, help="keep what the Simulator writes in this directory")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found here")
+    return parser
+
+
+def size(text: str) -> int:
+    """A number of bytes: 1048576, 512MiB, 2GiB."""
+    number = text.rstrip("KMGiB")
+    return int(float(number) * UNITS[text[len(number) :]])
+
+
+def simulate(job: FedJob, options: argparse.Namespace) -> Run:
+    """Run a job; what it has started is ended at the end, in any case.
+
+    Raises:
+        TimeoutError: it did not end in time.
+        LookupError: it wrote no report.
+    """
+    job.set_app_packages(["objstream"])  # installed at every site, so that its code is not part of the job
+    with tempfile.TemporaryDirectory(prefix="flare-") as temporary:
+        workspace = options.workspace or Path(temporary) / "workspace"
+        tree = ProcessTree(os.getpid())
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            tree.end_all()
+
+        timer = threading.Timer(options.timeout, stop)
+        timer.start()
+        began = time.monotonic()
+        try:
+            job.simulator_run(str(workspace.absolute()), n_clients=options.clients, threads=options.clients)
+        finally:
+            seconds = time.monotonic() - began
+            timer.cancel()
+            tree.stop()
+            tree.end_all()
+        if late.is_set():
+            raise TimeoutError(f"the job did not end within {options.timeout:g} s")
+        return Run(reports.read(workspace), seconds, tree)
+
+
+def conclude(run: Run, options: argparse.Namespace) -> int:
+    """Show and write what was found; the exit status."""
+    record = run.record(options.implementation)
+    if options.json:
+        options.json.write_text(json.dumps(record) + "\n", "utf-8")
+    for name, site in record["sites"].items():
+        print(f"{name}: {site['rc']}, {'verified' if site['verified'] else 'NOT VERIFIED'}")
+    print(f"{record['bytes']} bytes in {record.get('transfer_s', 0):.2f} s; the job took {run.seconds:.1f} s")
+    mib = {name: record.get(name, 0) / 2**20 for name in ("peak_rss_tree_bytes", "extra_bytes")}
+    print(f"peak memory of all processes {mib['peak_rss_tree_bytes']:.0f} MiB, ", end="")
+    print(f"{mib['extra_bytes']:.0f} MiB of it beside the object")
+    return 0 if record["verified"] else 1

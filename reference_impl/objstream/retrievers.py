@@ -207,7 +207,7 @@ class FileRetriever(ObjectRetriever):
         with self._lock:
             path = self._files.get(request.name)
         if path is None:
-            path = None if self._root is None else _below(self._root, request.name)
+            path = None if self._root is None else below(self._root, request.name)
         if path is None:
             return None
         return FileStreamer(path, name=request.name, chunk=self._chunk)
@@ -220,7 +220,7 @@ def _last_part(name: str) -> str:
     return part
 
 
-def _below(root: Path, name: str) -> str | None:
+def below(root: Path, name: str) -> str | None:
     """The path of a regular file below root, no link followed on the way out of it; None for everything else."""
     if not name or "\0" in name or name.startswith("/") or ".." in name.split("/"):
         return None

@@ -210,7 +210,7 @@ def neighbours_are_served() -> None:
 def links_are_followed() -> None:
     """Of a name below a root only the text is checked."""
 
-    @instead(retrievers, "_below")
+    @instead(retrievers, "below")
     def below(original: Any, root: Path, name: str) -> str:
         return str(root / name) if (root / name).exists() and ".." not in name else original(root, name)
 

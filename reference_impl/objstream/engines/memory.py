@@ -7,24 +7,18 @@ of its own that jumps to the deadline when nothing else can happen to it, so tha
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..errors import Code, TransferError
-from ..frames import FrameType, peek
+from ..frames import peek
 from ..session import AnySession, Buffers, Connection
 from ..site import Options, Site
-
-SESSION_ID_BYTES = 16
-REMEMBERED = 1024
-
-_BEGINNINGS = {(FrameType.OFFER, 0), (FrameType.REQUEST, 0)}
+from .messages import BEGINNINGS, SESSION_ID_BYTES, Key, Recent
 
 Carry = Callable[[str, str, bytes], "list[bytes]"]
-Key = tuple[str, bytes]
 
 
 @dataclass
@@ -172,7 +166,7 @@ class MemorySite(Site):
         self.live: dict[Key, _Live] = {}
         self.closed = False
         self._network = network
-        self._finished = _Recent(REMEMBERED)
+        self._finished = Recent()
 
     def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
         started: dict[bytes, _Live] = {}
@@ -239,7 +233,7 @@ class MemorySite(Site):
         seen = peek(frame[0])
         live = self.live.get(key)
         if live is None:
-            if self.closed or seen is None or seen[:2] not in _BEGINNINGS or key in self._finished:
+            if self.closed or seen is None or seen[:2] not in BEGINNINGS or key in self._finished:
                 return
             live = self._begin(key)
         elif live.connection.finished or (seen is not None and seen[1] < live.connection.expected):
@@ -247,7 +241,7 @@ class MemorySite(Site):
         connection = live.connection
         if seen is not None and seen[2] != sum(map(len, frame)):
             connection.fail(TransferError(Code.CORRUPT, "a message does not hold one whole frame"))
-        _feed(connection, frame)
+        connection.feed(frame)
         session = connection.session
         if session is not None and session.waiting:
             self.answer(session, source)
@@ -258,38 +252,3 @@ class MemorySite(Site):
         if len(self.live) > self.options.limits.max_sessions:
             connection.fail(TransferError(Code.BUSY))
         return live
-
-
-class _Recent:
-    """Which sessions have ended lately, in memory of fixed size."""
-
-    _WIDTH = 8
-
-    def __init__(self, length: int) -> None:
-        self._table = bytearray(length * self._WIDTH)
-        self._next = 0
-
-    def add(self, key: Key) -> None:
-        self._table[self._next : self._next + self._WIDTH] = self._mark(key)
-        self._next = (self._next + self._WIDTH) % len(self._table)
-
-    def __contains__(self, key: Key) -> bool:
-        mark = self._mark(key)
-        at = self._table.find(mark)
-        while at >= 0 and at % self._WIDTH:
-            at = self._table.find(mark, at + 1)
-        return at >= 0
-
-    def _mark(self, key: Key) -> bytes:
-        peer, session_id = key
-        return hashlib.blake2b(session_id + peer.encode(), digest_size=self._WIDTH).digest()
-
-
-def _feed(connection: Connection, frame: Buffers) -> None:
-    for view in frame:
-        while len(view) and not connection.closing:
-            place = connection.want()
-            count = min(len(place), len(view))
-            place[:count] = view[:count]
-            connection.received(count)
-            view = view[count:]

@@ -74,6 +74,16 @@ class Connection:
             self.cancel()
             raise
 
+    def feed(self, frame: Buffers) -> None:
+        """Take bytes that have arrived elsewhere: they are copied to where they must land."""
+        for view in frame:
+            while len(view) and not self.closing:
+                place = self.want()
+                count = min(len(place), len(view))
+                place[:count] = view[:count]
+                self.received(count)
+                view = view[count:]
+
     def output(self) -> Buffers | None:
         """The next buffers to send, [] to be asked again, None when there is nothing until something else happens."""
         if self._outbox:

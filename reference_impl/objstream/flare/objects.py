@@ -1,0 +1,116 @@
+"""Containers, `OrderedDict` among them, and files as FLARE's streamers carry them: with attributes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..limits import Limits
+from ..streamers import ContainerAssembler, ContainerStreamer, Description, FileAssembler, FileStreamer
+
+TYPE = "type"
+ORDERED = "OrderedDict"
+"""The one type beside the protocol's containers, as torch's `state_dict()` returns it: a dict with that attribute."""
+
+Consumed = Callable[[bool], None]
+
+
+class Container(ContainerStreamer):
+    """A container with attributes."""
+
+    def __init__(self, container: object, attributes: Mapping[str, object], **options: Any) -> None:
+        self._attributes = dict(attributes)
+        if type(container) is OrderedDict:
+            container = dict(container)
+            self._attributes[TYPE] = ORDERED
+        super().__init__(container, **options)
+
+    def describe(self) -> Description:
+        return replace(super().describe(), attributes=self._attributes)
+
+
+class ReceivedContainer(ContainerAssembler):
+    """Receives a `Container`.
+
+    Args:
+        into: as in `ContainerAssembler`, or an OrderedDict.
+        consumed: called after each entry, with whether more will come.
+        stored: called with the container when it is complete and verified, before the sender is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        into: Any = None,
+        consumed: Consumed | None = None,
+        stored: Callable[[object], None] = lambda container: None,
+        **options: Any,
+    ) -> None:
+        self._given = into
+        super().__init__(into=dict(into) if type(into) is OrderedDict else into, **options)
+        self._consumed = consumed
+        self._stored = stored
+        self._ordered = False
+        self._announced: int | None = None
+
+    def begin(self, description: Description, limits: Limits) -> None:
+        self._ordered = description.attributes.get(TYPE) == ORDERED
+        self._announced = description.count
+        super().begin(description, limits)
+
+    def entry(self, value: object) -> None:
+        super().entry(value)
+        if self._consumed is not None:
+            self._consumed(self.count != self._announced)
+
+    def finish(self) -> object:
+        container: Any = super().finish()
+        if self._given is not None:
+            if container is not self._given:
+                self._given.update(container)
+            container = self._given
+        elif self._ordered:
+            container = OrderedDict(container)
+        self._stored(container)
+        return container
+
+
+class File(FileStreamer):
+    """A file with attributes."""
+
+    def __init__(self, path: str, attributes: Mapping[str, object], **options: Any) -> None:
+        self._attributes = dict(attributes)
+        super().__init__(path, **options)
+
+    def describe(self) -> Description:
+        return replace(super().describe(), attributes=self._attributes)
+
+
+class ReceivedFile(FileAssembler):
+    """Receives a file; `consumed` and `stored` as in `ReceivedContainer`, by chunk."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        consumed: Consumed | None = None,
+        stored: Callable[[object], None] = lambda path: None,
+        **options: Any,
+    ) -> None:
+        super().__init__(path, **options)
+        self._consumed = consumed
+        self._stored = stored
+
+    def filled(self, count: int) -> None:
+        super().filled(count)
+        if self._consumed is not None:
+            self._consumed(self.room() > 0)
+
+    def finish(self) -> object:
+        if self._consumed is not None and not self._written:
+            self._consumed(False)
+        path = str(super().finish())
+        self._stored(path)
+        return path

@@ -146,7 +146,7 @@ class _Session:
             if not record.flags & IGNORABLE:
                 yield "OSP-FRM-011", f"a frame of type {record.type} that is not ignorable"
             return
-        for problem in _malformed(record):
+        for problem in (*_mislaid(record), *_malformed(record)):
             yield problem
             return
         if record.type == Type.RESET:
@@ -223,32 +223,22 @@ class _Session:
             elif (record.meta or {})["chain"] != self._chain:
                 yield "OSP-INT-024", "the chain in DONE is not the chain of what was received"
 
-    # -- what the peer says: the first thing that has to end the session
+    # -- what the peer says: the first thing that has to end the session, in the order of section 14.3
 
     def _received(self, record: Record) -> Found:
         if record.fault == "data":
             yield "OSP-INT-021", "data that does not match its digest"
             return
         expected, self._next["received"] = self._next["received"], self._next["received"] + 1
+        if record.fault == "header":
+            yield "OSP-FRM-004", "a damaged header"
+            return
+        yield from self._misheaded(record, expected)
         if record.fault:
-            yield f"OSP-FRM-00{4 if record.fault == 'header' else 5}", f"a damaged {record.fault}"
-            return
-        if record.flags & ~IGNORABLE:
-            yield "OSP-FRM-009", f"{record.name} with flags {record.flags:#x}"
+            yield "OSP-FRM-005", "a damaged meta"
         if record.type not in set(Type):
-            if not record.flags & IGNORABLE:
-                yield "OSP-FRM-011", f"a frame of type {record.type} that is not ignorable"
-            if record.seq != expected:
-                yield "OSP-FRM-015", f"frame {expected} was due, number {record.seq} came"
             return
-        if record.flags & IGNORABLE:
-            yield "OSP-FRM-012", f"{record.name} is marked ignorable"
-        if record.seq != expected:
-            yield "OSP-FRM-015", f"frame {expected} was due, {record.name} with number {record.seq} came"
-        wrong = list(_malformed(record))
-        if wrong:
-            yield from wrong
-            return
+        yield from _malformed(record)
         if record.type == Type.RESET:
             self._reset = record
             self._over = "RESET was received"
@@ -257,6 +247,23 @@ class _Session:
             self._received_by_sender(record) if self._role == "sender" else self._received_by_receiver(record)
         )
         self._note(record)
+
+    def _misheaded(self, record: Record, expected: int) -> Found:
+        """What the header alone shows to be wrong."""
+        known = record.type in set(Type)
+        if record.flags & ~IGNORABLE:
+            yield "OSP-FRM-009", f"{record.name} with flags {record.flags:#x}"
+        if not known and not record.flags & IGNORABLE:
+            yield "OSP-FRM-011", f"a frame of type {record.type} that is not ignorable"
+        if known and record.flags & IGNORABLE:
+            yield "OSP-FRM-012", f"{record.name} is marked ignorable"
+        if record.seq != expected:
+            yield "OSP-FRM-015", f"frame {expected} was due, {record.name} with number {record.seq} came"
+        request = self._meta(Type.REQUEST) if self._role == "receiver" else None
+        if request is not None and record.data > request["max_frame"]:
+            yield "OSP-FRM-007", f"{record.data} bytes in a frame, at most {request['max_frame']} are taken"
+        if known:
+            yield from _mislaid(record)
 
     def _received_by_sender(self, record: Record) -> Found:
         fits = {
@@ -309,16 +316,14 @@ class _Session:
         after = self._bytes + record.data
         if after > opened.get("size", after):
             yield "OSP-INT-032", f"content up to byte {after}, announced were {opened['size']}"
-        if after > request["max_bytes"]:
+        if "size" not in opened and after > request["max_bytes"]:
             yield "OSP-FLW-008", f"content up to byte {after}, at most {request['max_bytes']} are taken"
         if after > self._credit:
             yield "OSP-FLW-006", f"content up to byte {after}, the credit ends at {self._credit}"
-        if record.data > request["max_frame"]:
-            yield "OSP-FRM-007", f"{record.data} bytes in a frame, at most {request['max_frame']} are taken"
         if opened["kind"] == "file" and record.type == Type.ENTRIES:
             yield "OSP-BUF-010", "ENTRIES of a file"
-        if not _digested(record, opened["digests"]):
-            yield "OSP-INT-021", f"{record.name} without the digest of its data"
+        if ("digest" in (record.meta or {})) != (opened["digests"] != "none"):
+            yield "OSP-INT-020", f"{record.name} must have a digest unless the session's is none"
 
     # -- how it ends
 
@@ -383,15 +388,19 @@ class _Session:
             self._chain = linked(self._chain, record.type, record.data, meta.get("digest", b""))
 
 
-def _malformed(record: Record) -> Found:
-    """What is wrong with a frame of a known type, whoever sent it."""
-    if record.meta is None:
-        yield "OSP-FRM-018", f"the meta of {record.name} is no map"
-        return
+def _mislaid(record: Record) -> Found:
+    """Data where there must be none, or none where there must be some."""
     if record.type in _CONTENT and not record.data:
         yield "OSP-FRM-017", f"{record.name} without data"
     if record.type not in _CONTENT and record.data:
         yield "OSP-FRM-016", f"{record.name} with {record.data} bytes of data"
+
+
+def _malformed(record: Record) -> Found:
+    """What is wrong with the meta of a frame of a known type, whoever sent it."""
+    if record.meta is None:
+        yield "OSP-FRM-018", f"the meta of {record.name} is no map"
+        return
     for key, fits in REQUIRED.get(record.type, {}).items():
         if key not in record.meta:
             yield "OSP-FRM-019", f"{record.name} without {key}"

@@ -211,22 +211,22 @@ _ONE_DIGEST = b"\xa1\x0b\x58\x20"
 
 
 def named(meta: bytes) -> dict[str, Any] | None:
-    """A meta map by the names of its keys, those without a name by their numbers; None when it is no map."""
+    """A meta map by the names of its keys, those without a name by their numbers; None when it is no meta map."""
     if not meta:
         return {}
     if meta[:4] == _ONE_DIGEST and len(meta) == 36:
         return {"digest": meta[4:]}
     try:
         item, end = read(meta)
-        value = _unmapped(plain(item))
-    except (ValueError, TypeError):
+        whole = plain(item)
+        if end != len(meta) or not isinstance(whole, Map):
+            return None
+        pairs = {key: _unmapped(value) for key, value in whole.pairs if type(key) is int and key >= 0}
+    except (ValueError, TypeError, RecursionError):
         return None
-    if end != len(meta) or not isinstance(value, dict):
+    if len(pairs) != len(whole.pairs):
         return None
-    return {
-        KEYS[key] if isinstance(key, int) and key < len(KEYS) else str(key): part
-        for key, part in value.items()
-    }
+    return {KEYS[key] if key < len(KEYS) else str(key): value for key, value in pairs.items()}
 
 
 def _unmapped(value: Any) -> Any:

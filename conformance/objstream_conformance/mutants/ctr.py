@@ -69,10 +69,13 @@ def shallow() -> None:
 
 @mutant("OSP-CTR-006", "in place 6 of 7.*it ended well")
 def last_bad_entry_is_dropped() -> None:
-    """A function as the last entry of a dict is left out."""
+    """A function as the last entry of a dict of fewer than a hundred is left out."""
 
     @instead(ContainerStreamer, "entries")
     def entries(original: Any, self: Any) -> Iterator[Any]:
+        if len(self._container) >= 100:
+            yield from original(self)
+            return
         found = list(original(self))
         if self.kind == "dict" and len(found) > 6 and type(found[-1][1]) is types.FunctionType:
             del found[-2:]

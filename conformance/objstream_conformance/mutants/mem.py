@@ -144,13 +144,14 @@ def samples_are_kept() -> None:
 
 @mutant("OSP-MEM-010", "to grow by")
 def garbage_goes_in_circles() -> None:
-    """For each entry the sender leaves behind memory that only the garbage collector finds."""
+    """For each entry of a mebibyte the sender leaves behind memory that only the garbage collector finds."""
 
     @instead(ContainerStreamer, "entries")
     def entries(original: Any, self: Any) -> Iterator[Any]:
         for label, value in original(self):
-            circle: list[Any] = [bytearray(value.nbytes // 3 if type(value) is np.ndarray else 0)]
-            circle += [[circle] for _ in range(600)] if len(circle[0]) else ()
+            if type(value) is np.ndarray and value.nbytes == MIB:
+                circle: list[Any] = [bytearray(MIB // 3)]
+                circle += [[circle] for _ in range(600)]
             yield label, value
 
 

@@ -86,7 +86,7 @@ class Case(Assertions):
 
     def rebuild(self, **options: object) -> None:
         """Go on with an adapter built with options, before any site is open."""
-        factory: Any = type(self.adapter)
+        factory: Any = getattr(self.adapter, "again", type(self.adapter))
         self.adapter = factory(**options)
 
     def finish(self) -> None:

@@ -35,11 +35,17 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "registry": "application types travel under registered names",
     "root": "the files below a directory can be retrieved: add_directory",
     "wire": "sessions are opened with their bytes in the suite's hands: Adapter.wire",
+    "sites": "sites are the implementation's own: names, peers, sessions and objects are in its hands alone",
+    "disk": "files are read from the suite's directories, and written to them",
+    "unlisted": "values that cannot be carried can be given to it",
 }
 """The capabilities the suite knows, and what each one offers; what a site then has besides is in :mod:`.extras`.
 
 Others may be declared; nothing tests them.
 """
+
+OF_SITES: Final = frozenset({"sites", "disk", "unlisted"})
+"""What sites of the implementation's own have of themselves; see :class:`Description`."""
 
 
 class Rejected(Exception):
@@ -67,12 +73,22 @@ class Cut(ConnectionError):
 
 @dataclass(frozen=True)
 class Description:
-    """Who the implementation is and what it offers: requirements are asked of what is declared, no more."""
+    """Who the implementation is and what it offers: requirements are asked of what is declared, no more.
+
+    Attributes:
+        built: its sites are built by the suite, out of ends of sessions. Others have the capabilities `OF_SITES`
+            without a declaration.
+    """
 
     name: str
     version: str
     roles: frozenset[Role]
     capabilities: frozenset[str]
+    built: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.built:
+            object.__setattr__(self, "capabilities", self.capabilities | OF_SITES)
 
 
 class Network(Protocol):
@@ -183,7 +199,8 @@ class WireAdapter(Protocol):
         is what an owner or a sender streams: a container, or a :class:`pathlib.Path` for a file.
 
         The options to know are those that `spec/vectors/README.md` lists (the limits, `digests`, `kind`, `types`), and
-        `window` and `chunk` in bytes and `deadline` in seconds. An `owner` or a `receiver` goes on with further
+        `window` and `chunk` in bytes and `deadline` in seconds; with the capability `disk` also `directory`, where a
+        receiving end puts a file. An `owner` or a `receiver` goes on with further
         sessions on its connection: `outcome` is then that of the latest one.
 
         Raises:

@@ -31,6 +31,19 @@ class Cancelling(Protocol):
     def cancel(self) -> None: ...
 
 
+class CancellingEnd(Protocol):
+    """Capability `cancel` of an end of sessions: as :meth:`~.contract.WireEnd.eof`, when the application gives up."""
+
+    def cancel(self) -> bytes: ...
+
+
+class Explaining(Protocol):
+    """An end of sessions may say for people why the last session has failed."""
+
+    @property
+    def reason(self) -> str: ...
+
+
 class Accounting(Protocol):
     """Capability `owner-verdict`: peer, name and verdict of each retrieval that has ended since the last call.
 

@@ -19,6 +19,7 @@ from .contract import Adapter
 BUILT_IN: Final[dict[str, str]] = {
     "reference": "objstream_conformance.adapters.reference:ReferenceAdapter",
     "reference-socket": "objstream_conformance.adapters.reference:SocketAdapter",
+    "reference-ends": "objstream_conformance.adapters.wire:EndsOfReference",
     "nvflare": "objstream_conformance.adapters.nvflare:NVFlareAdapter",
 }
 WAYS: Final[dict[str, str]] = {

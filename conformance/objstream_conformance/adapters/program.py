@@ -9,6 +9,7 @@ import select
 import struct
 import subprocess
 import tempfile
+import threading
 import time
 import weakref
 from collections import deque
@@ -56,6 +57,7 @@ class Program:
         os.set_blocking(self._in, False)
         self.stop = weakref.finalize(self, _stop, self._process, self._errors)
         self.abandoned: deque[int] = deque()
+        self._asking = threading.RLock()
         self.description = self.ask("describe", {}, START_SECONDS)
 
     @property
@@ -65,19 +67,25 @@ class Program:
     def ask(self, operation: str, details: Mapping[str, object], within: float = 0.0) -> Any:
         """The answer to a question, `within` so many seconds if given. A program that fails to answer is stopped.
 
+        Threads wait for each other.
+
         Raises:
             Unsupported: it says so.
             Crash: it says so, or has died.
             Hang: nothing came in so many seconds.
             AdapterError: what came is no answer.
         """
+        with self._asking:
+            return self._ask(operation, details, within or ANSWER_SECONDS)
+
+    def _ask(self, operation: str, details: Mapping[str, object], within: float) -> Any:
         if not self.stop.alive:
             raise Crash(f"an answer to {operation}", "the testee was stopped at an earlier question")
         while operation == "open" and self.abandoned:
-            self.ask("close", {"id": self.abandoned.popleft()})
+            self._ask("close", {"id": self.abandoned.popleft()}, ANSWER_SECONDS)
         body = json.dumps({"op": operation, **details}).encode()
         try:
-            answer = self._exchange(operation, _LENGTH.pack(len(body)) + body, within or ANSWER_SECONDS)
+            answer = self._exchange(operation, _LENGTH.pack(len(body)) + body, within)
         except Ending:
             self.stop()
             raise

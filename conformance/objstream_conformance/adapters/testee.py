@@ -7,25 +7,31 @@ import importlib.util
 import shlex
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal
 
 from ..compare import show
-from ..contract import ROLES, Description, Network, Role, Site, Unsupported
+from ..contract import ROLES, Description, Role, Unsupported
+from ..notation import application
 from ..outcomes import AdapterError, Ending
-from ..skeleton import put_together, taken_apart
+from ..skeleton import item, put_together, taken_apart
+from .ends import EndsAdapter, described, mapped
 from .program import Program
 
+_SHOWN: Final = 200
+"""Characters of a value that cannot be carried which go with what stands for it."""
 
-class TesteeAdapter:
+
+class TesteeAdapter(EndsAdapter):
     """The program that `command` starts. One process at a time, started anew when it has died or was stopped.
 
-    It has ends of sessions and no sites. It ends with the adapter.
+    It has ends of sessions, out of which the suite builds sites. It ends with the adapter.
     """
 
-    def __init__(self, command: str) -> None:
+    def __init__(self, command: str, chunk_size: int | None = None) -> None:
+        super().__init__(chunk_size)
         try:
             self._command = shlex.split(command)
         except ValueError as error:
@@ -33,6 +39,12 @@ class TesteeAdapter:
         if not self._command:
             raise LookupError("a testee is given by its command line: testee:COMMAND LINE")
         self._running: Program | None = None
+
+    def again(self, **options: Any) -> TesteeAdapter:
+        """An adapter of the same program with other options."""
+        other = type(self)(shlex.join(self._command), **options)
+        other._running = self._running
+        return other
 
     def describe(self) -> Description:
         try:
@@ -50,10 +62,7 @@ class TesteeAdapter:
             raise AdapterError(f"{expected} in answer to describe", show(told, 300)) from error
         if importlib.util.find_spec("torch") is None:
             capabilities -= {"tensors"}  # there is nothing to compare them with
-        return Description(name, version, roles, capabilities)
-
-    def site(self, name: str, network: Network, directory: Path) -> Site:
-        return cast(Site, NoSite())
+        return described(name, version, roles, capabilities)
 
     def wire(self, role: Role, name: str, value: object = None, **options: object) -> TesteeEnd:
         return TesteeEnd(self._program(), role, name, value, options)
@@ -70,7 +79,9 @@ class TesteeEnd:
     def __init__(
         self, program: Program, role: Role, name: str, value: object, options: dict[str, object]
     ) -> None:
-        given = _message(value) if role in ("owner", "sender") else None
+        self.reason = ""
+        capabilities = program.description["capabilities"]
+        given = _message(value, capabilities) if role in ("owner", "sender") else None
         opened = program.ask("open", {"role": role, "name": name, "value": given, "options": options})
         if not isinstance(opened, dict) or type(opened.get("id")) is not int:
             raise AdapterError('{"id": a number} in answer to open', show(opened))
@@ -88,6 +99,9 @@ class TesteeEnd:
     def eof(self) -> bytes:
         return self._bytes("eof")
 
+    def cancel(self) -> bytes:
+        return self._bytes("cancel")
+
     def advance(self, seconds: float) -> bytes:
         return self._bytes("advance", seconds=seconds)
 
@@ -96,10 +110,11 @@ class TesteeEnd:
         if answer is None:
             return None
         try:
-            how, what = answer
-            if how == "failed" and isinstance(what, str):
+            how, what, *reason = answer
+            if how == "failed" and all(isinstance(text, str) for text in (what, *reason)) and len(reason) < 2:
+                self.reason = "".join(reason)
                 return "failed", what
-            if how == "delivered":
+            if how == "delivered" and not reason:
                 return _Delivered(None if what is None else partial(self._value, what))
         except (TypeError, ValueError):
             pass
@@ -116,6 +131,8 @@ class TesteeEnd:
 
     def _value(self, told: Any) -> object:
         try:
+            if "path" in told:
+                return Path(told["path"])
             content = [
                 ({4: False, 5: True}[type_], base64.b64decode(data)) for type_, data in told["content"]
             ]
@@ -149,13 +166,17 @@ class _Delivered(tuple[Literal["delivered"], object]):
         return "('delivered', …)"
 
 
-def _message(value: object) -> object:
+def _message(value: object, capabilities: Collection[str]) -> object:
     """An object as the protocol has it; None for none."""
     if value is None:
         return None
+    if isinstance(value, Path) and "disk" in capabilities:
+        return {"kind": "file", "path": str(value)}
     if isinstance(value, Path):
         data = value.read_bytes()
         return {"kind": "file", "content": [[5, _text(data)]] if data else []}
+    if "unlisted" in capabilities:
+        value = mapped(value, _stand_in)
     try:
         kind, content = taken_apart(value)
     except TypeError as error:
@@ -163,18 +184,14 @@ def _message(value: object) -> object:
     return {"kind": kind, "content": [[5 if out else 4, _text(data)] for out, data in content]}
 
 
+def _stand_in(value: object) -> object:
+    """A value itself or, where it cannot be carried, one of an application type that nobody has registered."""
+    try:
+        item(value)
+    except TypeError:
+        return application(f"{type(value).__name__}@0")(repr(value)[:_SHOWN])
+    return value
+
+
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-class NoSite:
-    """A testee has ends of sessions and nothing that could be a site; each operation says so."""
-
-    def __getattr__(self, name: str) -> Any:
-        def refuse(*_: object, **__: object) -> object:
-            raise Unsupported(f"{name}: a testee has no sites")
-
-        return refuse
-
-    def close(self) -> None:
-        pass

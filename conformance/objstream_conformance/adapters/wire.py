@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,10 +24,12 @@ from objstream import (
 from objstream.limits import MIB
 from objstream.session import AnySession, Connection, Receiver, Sender
 
-from ..contract import Role, Unsupported
+from ..contract import ROLES, Description, Role, Unsupported
 from ..notation import application
+from .ends import EndsAdapter, described
 
 _SHARED = {"digests", "deadline", "window"}
+_numbers = itertools.count(1)
 
 
 class _Desk(objstream.Site):
@@ -46,12 +49,14 @@ class ReferenceEnd:
     """See :class:`~..contract.WireEnd`.
 
     Options: `digests`, `deadline` (30 s), `window`, `chunk`, `kind` ("container" or "file", of a requester), `types`
-    (names of application types that are registered) and the fields of `objstream.Limits`.
+    (names of application types that are registered), `directory` (where a file is received; otherwise a temporary one)
+    and the fields of `objstream.Limits`.
     """
 
     def __init__(self, role: Role, name: str, value: object = None, **options: Any) -> None:
         self._now = 0.0
-        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._directory = options.pop("directory", None)
         chunk = options.pop("chunk", MIB)
         kind = options.pop("kind", "container")
         self._registry = _registry(options.pop("types", ()))
@@ -96,11 +101,21 @@ class ReferenceEnd:
         self._connection.eof()
         return self._drain()
 
+    def cancel(self) -> bytes:
+        self._connection.cancel()
+        return self._drain()
+
     def advance(self, seconds: float) -> bytes:
         self._connection.tick(self._now)
         self._now += seconds
         self._connection.tick(self._now)
         return self._drain()
+
+    @property
+    def reason(self) -> str:
+        session = self._connection.session
+        problem = session.error if session is not None and session.error else self._connection.problem
+        return str(problem or "")
 
     def outcome(self) -> tuple[Literal["delivered"], object] | tuple[Literal["failed"], str] | None:
         session = self._connection.session
@@ -128,17 +143,23 @@ class ReferenceEnd:
 
     def _offer(self, name: str, value: object, chunk: int) -> None:
         if isinstance(value, Path):
-            FileRetriever(self._site, chunk=chunk).add_file(name, value)
+            files = FileRetriever(self._site, chunk=chunk)
+            if value.exists():
+                files.add_file(name, value)
+            else:  # it was offered, and is gone
+                self._site.provide(lambda request: FileStreamer(value, name=name))
         elif value is not None:
-            ContainerRetriever(self._site, chunk=chunk).add_container(name, value)
+            ContainerRetriever(self._site, chunk=chunk, registry=self._registry).add_container(name, value)
 
     def _accept(self, offer: Request) -> objstream.ObjectAssembler:
         return self._assembler("file" if offer.kind == "file" else "container")
 
     def _assembler(self, kind: str) -> objstream.ObjectAssembler:
         if kind == "file":
-            self._directory = tempfile.TemporaryDirectory(prefix="wire-end-")
-            return FileAssembler(Path(self._directory.name) / "received")
+            if self._directory is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="wire-end-")
+            directory = Path(self._directory or self._temporary.name)  # type: ignore[union-attr]
+            return FileAssembler(directory / f"received-{next(_numbers)}")
         return ContainerAssembler(registry=self._registry)
 
     def _receiver(self, name: str, kind: str) -> Receiver:
@@ -155,7 +176,7 @@ class ReferenceEnd:
         streamer = (
             FileStreamer(value, name=name, chunk=chunk)
             if isinstance(value, Path)
-            else ContainerStreamer(value, name=name, chunk=chunk)
+            else ContainerStreamer(value, name=name, chunk=chunk, registry=self._registry)
         )
         sender = Sender(
             streamer,
@@ -166,6 +187,17 @@ class ReferenceEnd:
         )
         sender.offer()
         return sender
+
+
+class EndsOfReference(EndsAdapter):
+    """The reference's ends, with sites that the suite builds out of them."""
+
+    def describe(self) -> Description:
+        capabilities = {"wire", "container", "file", "numpy", "registry", "cancel", "disk", "unlisted"}
+        return described("reference-ends", objstream.__version__, ROLES, capabilities)
+
+    def wire(self, role: Role, name: str, value: object = None, **options: Any) -> ReferenceEnd:
+        return ReferenceEnd(role, name, value, **options)
 
 
 def _registry(types: Iterable[str]) -> Registry:

@@ -29,7 +29,7 @@ def arrays(t: Case) -> None:
         t.carries({dtype: patterns(t, dtype, count).reshape(2, -1) for dtype in DTYPES}, timeout=3.0)
 
 
-@requirement("OSP-VAL-024", needs=["container", "numpy"])
+@requirement("OSP-VAL-024", needs=["container", "numpy", "sites"])
 def layouts(t: Case) -> None:
     """Strided, transposed, reversed, broadcast, big-endian and read-only arrays arrive with their values."""
     base = np.arange(240_000, dtype=np.float32).reshape(400, 600)
@@ -64,7 +64,7 @@ def scalars(t: Case) -> None:
     t.carries([*values, np.float32(0.1), np.bool_(True), {np.int16(3), np.float64(2.5)}])
 
 
-@requirement("OSP-VAL-027", needs=["container", "numpy"])
+@requirement("OSP-VAL-027", needs=["container", "numpy", "sites"])
 def other_dtypes(t: Case) -> None:
     """Arrays and scalars of object, text, bytes, structured, time and long-double dtypes are refused."""
     odd: list[Any] = [
@@ -90,7 +90,7 @@ class Tagged(np.ndarray):
     """An array with state beside its elements."""
 
 
-@requirement("OSP-VAL-028", needs=["container", "numpy"])
+@requirement("OSP-VAL-028", needs=["container", "numpy", "sites"])
 def array_subclasses(t: Case) -> None:
     """Masked arrays, records, memory maps and subclasses of the user's are refused."""
     mapped = np.memmap(t.file(b"12345678"), np.uint8, "r")
@@ -146,7 +146,7 @@ def short_floats(t: Case) -> None:
     t.carries(container, timeout=3.0)
 
 
-@requirement("OSP-VAL-031", needs=["container", "tensors"])
+@requirement("OSP-VAL-031", needs=["container", "tensors", "sites"])
 def tensor_layouts(t: Case) -> None:
     """Strided, transposed, expanded, offset, conjugate and negative views arrive with their values."""
     import torch
@@ -202,14 +202,14 @@ def _uncarriable() -> Iterator[tuple[str, Any]]:
     yield "subclass of Tensor", torch.ones(2).as_subclass(type("Tagged", (torch.Tensor,), {}))
 
 
-@requirement("OSP-VAL-035", needs=["container", "tensors"])
+@requirement("OSP-VAL-035", needs=["container", "tensors", "sites"])
 def uncarriable_tensors(t: Case) -> None:
     """Sparse, meta, non-leaf and subclass tensors are refused."""
     for what, value in _uncarriable():
         t.refuses({"fine": 1, "odd": value}, f"a {what} to be refused")
 
 
-@requirement("OSP-VAL-040", needs=["container", "tensors"])
+@requirement("OSP-VAL-040", needs=["container", "tensors", "sites"])
 def tied_tensors(t: Case) -> None:
     """Tied tensors and views of one storage arrive with their own values in memory of their own."""
     import torch

@@ -58,7 +58,7 @@ def depth(t: Case) -> None:
     t.carries({"shallow": 1, "deep": nested(128)}, check="walk values without recursion")
 
 
-@requirement("OSP-CTR-006", needs=["container"])
+@requirement("OSP-CTR-006", needs=["container", "unlisted"])
 def bad_entry_anywhere(t: Case) -> None:
     """An entry that cannot be carried stands first, in the middle and last: both sides report a failure."""
     receiver = t.sites()[1]
@@ -73,7 +73,7 @@ def bad_entry_anywhere(t: Case) -> None:
             t.expect(not receiver.received(), "nothing delivered", f"{show(receiver.received())} delivered")
 
 
-@requirement("OSP-CTR-007", needs=["container"])
+@requirement("OSP-CTR-007", needs=["container", "unlisted"])
 def path_of_a_refusal(t: Case) -> None:
     """A value deep inside a container cannot be carried: the error names the key and the place."""
     container = {"fine": 1, "head-of-it": {"scale-of-it": [0, 1, object()]}}
@@ -87,7 +87,7 @@ def path_of_a_refusal(t: Case) -> None:
         )
 
 
-@requirement("OSP-CTR-008", needs=["container"])
+@requirement("OSP-CTR-008", needs=["container", "sites"])
 def unsupported_container(t: Case) -> None:
     """Objects that are no container of the model are refused, and none of their content goes on the wire."""
     text = "".join(t.random.choices("abcdefgh", k=100_000))
@@ -124,7 +124,7 @@ def _layers() -> dict[str, Any]:
     return {f"layer-{index}": np.full(40_000, index, np.float64) for index in range(12)}
 
 
-@requirement("OSP-CTR-009", needs=["container"])
+@requirement("OSP-CTR-009", needs=["container", "sites"])
 def container_that_changes(t: Case) -> None:
     """Entries are replaced, added and removed during the transfer: never is a mixture delivered."""
 
@@ -142,7 +142,7 @@ def container_that_changes(t: Case) -> None:
         _changed(t, _layers, change, change.__name__)
 
 
-@requirement("OSP-CTR-016", needs=["container", "numpy"])
+@requirement("OSP-CTR-016", needs=["container", "numpy", "sites"])
 def value_that_changes_in_place(t: Case) -> None:
     """All arrays of a container are overwritten in place during the transfer: never a mixture."""
 
@@ -202,7 +202,7 @@ def large_entry(t: Case) -> None:
     t.carries({"small": 1, "large": t.random.randbytes((5 << 20) + 3), "last": 2}, timeout=12.0)
 
 
-@requirement("OSP-CTR-014", needs=["container"])
+@requirement("OSP-CTR-014", needs=["container", "sites"])
 def source_is_left_alone(t: Case) -> None:
     """After a transfer the source is what it was: the same keys, the same objects, the same content."""
     inner = [1, {"deep": [2.5]}]
@@ -213,7 +213,7 @@ def source_is_left_alone(t: Case) -> None:
     t.expect(container["inner"] is inner, "the same objects in the source as before", "an entry was replaced")
 
 
-@requirement("OSP-CTR-015", needs=["container"])
+@requirement("OSP-CTR-015", needs=["container", "sites"])
 def copies_are_independent(t: Case) -> None:
     """Source and delivered object are changed in turn: neither change shows in the other."""
     container: dict[str, Any] = {"list": [1, 2], "dict": {"a": [3]}}

@@ -97,7 +97,7 @@ def _while_sent(t: Case, change: Callable[[Path], None], expected: str) -> None:
         )
 
 
-@requirement("OSP-FIL-006", needs=["file"])
+@requirement("OSP-FIL-006", needs=["file", "disk"])
 def growing_file(t: Case) -> None:
     """The source grows during the transfer: the transfer fails."""
 
@@ -108,13 +108,13 @@ def growing_file(t: Case) -> None:
     _while_sent(t, grow, "the transfer of a file that grows to fail")
 
 
-@requirement("OSP-FIL-007", needs=["file"])
+@requirement("OSP-FIL-007", needs=["file", "disk"])
 def shrinking_file(t: Case) -> None:
     """The source is cut to half its length during the transfer: the transfer fails."""
     _while_sent(t, lambda path: os.truncate(path, 4 * CHUNK), "the transfer of a file that shrinks to fail")
 
 
-@requirement("OSP-FIL-008", needs=["file"])
+@requirement("OSP-FIL-008", needs=["file", "disk"])
 def rewritten_file(t: Case) -> None:
     """Bytes at both ends of the source are rewritten in place during the transfer: the transfer fails."""
 
@@ -127,7 +127,7 @@ def rewritten_file(t: Case) -> None:
     _while_sent(t, rewrite, "the transfer of a file that is rewritten to fail")
 
 
-@requirement("OSP-FIL-009", needs=["file"])
+@requirement("OSP-FIL-009", needs=["file", "disk"])
 def final_name_last(t: Case) -> None:
     """The receiver's directory is watched at every message: the final name is not there before the last content."""
     data = t.random.randbytes(3 * CHUNK)
@@ -169,7 +169,7 @@ def _failing(t: Case, path: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     t.network.heal()
 
 
-@requirement("OSP-FIL-010", needs=["file"])
+@requirement("OSP-FIL-010", needs=["file", "disk"])
 def nothing_left_behind(t: Case) -> None:
     """Content is lost, the link is cut, the source fails: no file is left at the receiver, under any name."""
     receiver = t.sites()[1]
@@ -180,7 +180,7 @@ def nothing_left_behind(t: Case) -> None:
         t.no_leftovers(receiver, before)
 
 
-@requirement("OSP-FIL-011", needs=["file", "pull"])
+@requirement("OSP-FIL-011", needs=["file", "pull", "disk"])
 def existing_file_survives(t: Case) -> None:
     """A file was received; a second transfer of the same name fails: the first file is unchanged."""
     owner, requester = t.sites()
@@ -231,13 +231,13 @@ def _store_fails(t: Case, size: int, room: int) -> None:
     t.expect(not arrived, expected, "the receiver delivered a file")
 
 
-@requirement("OSP-FIL-012", needs=["file", "push"])
+@requirement("OSP-FIL-012", needs=["file", "push", "disk"])
 def full_disk(t: Case) -> None:
     """The receiver's disk is full in the middle of a file of 3 MiB: both sides fail."""
     _store_fails(t, 3 * CHUNK, 3 * CHUNK // 2)
 
 
-@requirement("OSP-FIL-013", needs=["file", "push"])
+@requirement("OSP-FIL-013", needs=["file", "push", "disk"])
 def failure_of_the_last_step(t: Case) -> None:
     """A small file, still in the writer's buffer at the end, cannot be stored: both sides fail."""
     _store_fails(t, 3000, 1000)
@@ -246,7 +246,7 @@ def failure_of_the_last_step(t: Case) -> None:
 OUTSIDE = ("../escape.bin", "a/../../escape.bin", "..", "sub/../../../escape.bin", "..\\escape.bin")
 
 
-@requirement("OSP-FIL-014", needs=["file", "pull"])
+@requirement("OSP-FIL-014", needs=["file", "pull", "disk"])
 def receiver_chooses_the_place(t: Case) -> None:
     """Files are offered under names with .., / and absolute ones: none lands outside the receiver's directory."""
     owner, requester = t.sites()
@@ -265,7 +265,7 @@ def receiver_chooses_the_place(t: Case) -> None:
         )
 
 
-@requirement("OSP-FIL-015", needs=["file", "pull"])
+@requirement("OSP-FIL-015", needs=["file", "pull", "disk"])
 def root_cannot_be_left(t: Case) -> None:
     """One file is offered; its neighbours are asked for by .., by absolute path and by detours: all refused."""
     owner, requester = t.sites()
@@ -301,7 +301,7 @@ def root_cannot_be_left_by_link(t: Case) -> None:
         )
 
 
-@requirement("OSP-FIL-017", needs=["file", "pull"])
+@requirement("OSP-FIL-017", needs=["file", "pull", "disk"])
 def only_regular_files(t: Case) -> None:
     """A directory, a pipe, a device and a name with NUL are offered or asked for: each is refused at once."""
     owner, requester = t.sites()
@@ -321,7 +321,7 @@ def only_regular_files(t: Case) -> None:
         t.expect(isinstance(refusal, Rejected), f"a refusal of the {name!r}", "it ran out of time")
 
 
-@requirement("OSP-FIL-018", needs=["file", "pull"])
+@requirement("OSP-FIL-018", needs=["file", "pull", "disk"])
 def files_at_the_same_time(t: Case) -> None:
     """Two owners offer files of one name; both are retrieved at the same time, each arrives with its own bytes."""
     one, requester, other = t.sites(3)
@@ -345,7 +345,7 @@ def files_at_the_same_time(t: Case) -> None:
         )
 
 
-@requirement("OSP-FIL-019", needs=["file"])
+@requirement("OSP-FIL-019", needs=["file", "disk"])
 def source_file_is_left_alone(t: Case) -> None:
     """After a transfer the source is the same file with the same content and time of modification."""
     data = t.random.randbytes(CHUNK + 5)

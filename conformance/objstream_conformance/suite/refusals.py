@@ -33,7 +33,7 @@ class Colour(enum.IntEnum):
 Pair = collections.namedtuple("Pair", "one two")
 
 
-@requirement("OSP-VAL-036", needs=["container"])
+@requirement("OSP-VAL-036", needs=["container", "sites"])
 def subclasses(t: Case) -> None:
     """Instances of subclasses of listed types are refused wherever they stand: value, key, container."""
     values = {
@@ -74,7 +74,7 @@ def unlisted() -> Iterator[tuple[str, object]]:
     yield "module", struct
 
 
-@requirement("OSP-VAL-037", needs=["container"])
+@requirement("OSP-VAL-037", needs=["container", "sites"])
 def unlisted_types(t: Case) -> None:
     """Values of types outside the model are refused, and the error names the type."""
     for name, value in unlisted():
@@ -86,7 +86,7 @@ def unlisted_types(t: Case) -> None:
         )
 
 
-@requirement("OSP-VAL-038", needs=["container"])
+@requirement("OSP-VAL-038", needs=["container", "sites"])
 def cycles(t: Case) -> None:
     """A container that contains itself, directly, through another or through a tuple, is refused."""
     loop: list[object] = [1]
@@ -100,7 +100,7 @@ def cycles(t: Case) -> None:
         t.refuses(container, "a container that contains itself to be refused")
 
 
-@requirement("OSP-ENC-014", needs=["container"])
+@requirement("OSP-ENC-014", needs=["container", "sites"])
 def too_deep(t: Case) -> None:
     """Values of 129, 1000 and 100 000 levels are refused by the sender, without a crash."""
     for levels in (129, 1000, 100_000):
@@ -109,7 +109,7 @@ def too_deep(t: Case) -> None:
         )
 
 
-@requirement("OSP-ENC-022", needs=["container"])
+@requirement("OSP-ENC-022", needs=["container", "sites"])
 def too_large_integers(t: Case) -> None:
     """Integers whose bignum has 65537 bytes, of either sign, are refused by the sender."""
     for value in (1 << 8 * 65_536, -1 - (1 << 8 * 65_536)):

@@ -15,6 +15,7 @@ import numpy as np
 from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
+from ..outcomes import NotApplicable
 from ..sites import PATIENCE, Party, describe
 from .mem import settle
 from .several import offer
@@ -45,10 +46,22 @@ def missing_name(t: Case) -> None:
     _promptly(t, lambda: retrieve("no such name", LONG), "a missing name")
 
 
+def _failing(t: Case) -> list[str]:
+    """With what an owner can be made to fail: values that cannot be carried, files that change."""
+    found = [
+        what for what, how in (("container", "unlisted"), ("file", "disk")) if t.has(what) and t.has(how)
+    ]
+    if not found:
+        raise NotApplicable(
+            "an owner that can be made to fail", "it takes neither unlisted values nor files on a disk"
+        )
+    return found
+
+
 def _owner_fails(t: Case) -> Callable[[], object]:
     """A retrieval during which the owner fails."""
     owner, requester = t.sites()
-    if t.has("container"):
+    if "container" in _failing(t):
         owner.add_container("bad", {"fine": 1, "bad": lambda: None})
         return lambda: requester.retrieve_container(owner.name, "bad", timeout=LONG)
     path = t.file(b"soon gone")
@@ -57,20 +70,22 @@ def _owner_fails(t: Case) -> Callable[[], object]:
     return lambda: requester.retrieve_file(owner.name, "bad", timeout=LONG)
 
 
-@requirement("OSP-RTV-002", any_of=["pull"])
+@requirement("OSP-RTV-002", needs=["pull"], any_of=["unlisted", "disk"])
 def missing_is_not_failed(t: Case) -> None:
     """A missing name and a failing owner give errors that a program can tell apart."""
+    fail = _owner_fails(t)
     missing = t.rejected(lambda: retriever(t)("no such name", LONG), "a missing name to be refused")
-    failed = t.rejected(_owner_fails(t), "a failure of the owner to be reported")
+    failed = t.rejected(fail, "a failure of the owner to be reported")
     codes = [(type(refusal).__name__, getattr(refusal, "code", "")) for refusal in (missing, failed)]
     t.expect(codes[0] != codes[1], "different codes", f"{describe(missing)} and {describe(failed)}")
 
 
-@requirement("OSP-RTV-003", any_of=["pull"])
+@requirement("OSP-RTV-003", needs=["pull"], any_of=["unlisted", "disk"])
 def failure_before_the_stream(t: Case) -> None:
     """A file was deleted after it was offered, a container has a bad first entry: the answer comes at once."""
     owner, requester = t.sites()
-    if t.has("file"):
+    failing = _failing(t)
+    if "file" in failing:
         path = t.file(b"soon gone")
 
         def gone() -> object:
@@ -79,23 +94,24 @@ def failure_before_the_stream(t: Case) -> None:
             return requester.retrieve_file(owner.name, "gone", timeout=LONG)
 
         _promptly(t, gone, "a file that is gone")
-    if t.has("container"):
+    if "container" in failing:
         owner.add_container("bad", [lambda: None, 1, 2])
         _promptly(
             t, lambda: requester.retrieve_container(owner.name, "bad", timeout=LONG), "a bad first entry"
         )
 
 
-@requirement("OSP-RTV-004", any_of=["pull"])
+@requirement("OSP-RTV-004", needs=["pull"], any_of=["unlisted", "disk"])
 def failure_during_the_stream(t: Case) -> None:
     """The last entry cannot be carried, a file shrinks while it is sent: the answer comes at once."""
     owner, requester = t.sites()
-    if t.has("container"):
+    failing = _failing(t)
+    if "container" in failing:
         owner.add_container("bad", [*(t.random.randbytes(300_000) for _ in range(6)), lambda: None])
         _promptly(
             t, lambda: requester.retrieve_container(owner.name, "bad", timeout=LONG), "a bad last entry"
         )
-    if t.has("file"):
+    if "file" in failing:
         load = t.file_load(8 << 20, "pull")
         content = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content().messages
         source = t.file(t.random.randbytes(8 << 20))
@@ -143,7 +159,7 @@ def late_completion(t: Case) -> None:
     t.expect(not requester.received(), "nothing delivered", "something was")
 
 
-@requirement("OSP-RTV-007", any_of=["pull"])
+@requirement("OSP-RTV-007", needs=["sites"], any_of=["pull"])
 def nothing_accumulates(t: Case) -> None:
     """After dozens of retrievals, delivered, rejected and timed out, no memory, thread or file is held."""
     owner, requester = t.sites()
@@ -195,7 +211,7 @@ def _held(owner: Party) -> tuple[int, int, int]:
     return held, threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
-@requirement("OSP-RTV-008", needs=["container", "file"], any_of=["pull"])
+@requirement("OSP-RTV-008", needs=["container", "file", "sites"], any_of=["pull"])
 def one_name_for_both(t: Case) -> None:
     """A container and a file are offered under one name: each is retrieved as what was asked for."""
     owner, requester = t.sites()
@@ -208,7 +224,7 @@ def one_name_for_both(t: Case) -> None:
         t.expect(path.read_bytes() == data, "the file when the file is asked for", "another content")
 
 
-@requirement("OSP-RTV-009", any_of=["pull"])
+@requirement("OSP-RTV-009", needs=["sites"], any_of=["pull"])
 def many_at_once(t: Case) -> None:
     """In the middle of a retrieval the same object is retrieved by three more: each gets the whole object."""
     owner, *requesters = t.sites(4)
@@ -240,7 +256,7 @@ def many_at_once(t: Case) -> None:
         t.same(sent, result, "give each request its own iterator and its own file position")
 
 
-@requirement("OSP-RTV-010", any_of=["pull"])
+@requirement("OSP-RTV-010", needs=["sites"], any_of=["pull"])
 def again(t: Case) -> None:
     """One object is retrieved three times: it arrives each time."""
     owner, requester = t.sites()
@@ -249,7 +265,7 @@ def again(t: Case) -> None:
         t.same(value, t.succeeds(retrieve))
 
 
-@requirement("OSP-RTV-011", any_of=["pull"])
+@requirement("OSP-RTV-011", needs=["sites"], any_of=["pull"])
 def replaced(t: Case) -> None:
     """An object is retrieved, replaced under its name, and retrieved again: the new one arrives."""
     owner, requester = t.sites()

@@ -51,7 +51,7 @@ class Failure(Exception):
     """An exception, which some codecs rebuild."""
 
 
-@requirement("OSP-SEC-001", needs=["container"])
+@requirement("OSP-SEC-001", needs=["container", "sites"])
 def no_foreign_instances(t: Case) -> None:
     """Objects of other classes are sent: no instance of them comes into being, and none is delivered."""
     for value in (Plain(), Reducing(), Data(2), Choice.ONE, Failure("x"), Plain):
@@ -90,7 +90,7 @@ def no_local_paths(t: Case) -> None:
     """A file cannot be opened at the owner, a name is missing: the requester sees no local path."""
     owner, requester = t.sites()
     paths = {"local path": str(t.directory)}
-    if t.has("file"):
+    if t.has("file") and t.has("disk"):
         path = t.file(b"soon gone", "very-private.bin")
 
         def gone() -> object:
@@ -99,6 +99,7 @@ def no_local_paths(t: Case) -> None:
             return requester.retrieve_file(owner.name, "gone", timeout=DEADLINE)
 
         _says(t, gone, paths)
+    if t.has("file"):
         _says(t, lambda: requester.retrieve_file(owner.name, "missing", timeout=DEADLINE), paths)
     if t.has("container"):
         _says(t, lambda: requester.retrieve_container(owner.name, "missing", timeout=DEADLINE), paths)
@@ -111,7 +112,7 @@ class Leaky:
         return f"Leaky({SECRET})"
 
 
-@requirement("OSP-SEC-008", needs=["container"], any_of=["pull"])
+@requirement("OSP-SEC-008", needs=["container", "unlisted"], any_of=["pull"])
 def no_values(t: Case) -> None:
     """A value that cannot be carried shows a secret when printed: the requester sees neither it nor a trace."""
     owner = t.sites()[0]

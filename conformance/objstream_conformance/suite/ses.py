@@ -54,7 +54,7 @@ def _silence(t: Case, site: str, _: Message) -> None:
 def failure_of_the_receiver(t: Case) -> None:
     """The receiver cannot store, or is closed: the sender reports a failure."""
     sender, receiver = t.sites()
-    if t.has("file"):
+    if t.has("file") and t.has("disk"):
         path = t.file(t.random.randbytes(1 << 20))
         shutil.rmtree(receiver.directory)
         receiver.directory.write_bytes(b"no directory")
@@ -75,7 +75,7 @@ def failure_of_the_receiver(t: Case) -> None:
 def failure_of_the_sender(t: Case) -> None:
     """The sender fails at the last entry, or the link is cut in the middle: nothing is delivered."""
     sender, receiver = t.sites()
-    if t.has("container"):
+    if t.has("container") and t.has("unlisted"):
         bad = [t.random.randbytes(300_000) for _ in range(4)]
         failing: list[object] = [*bad, lambda: None]
         t.expect(not _delivers(t, failing), "a failure when the last entry cannot be carried", "success")
@@ -199,7 +199,7 @@ def resources() -> tuple[int, int]:
 # -- repeated, late and foreign messages
 
 
-@requirement("OSP-SES-010", any_of=["push"])
+@requirement("OSP-SES-010", needs=["sites"], any_of=["push"])
 def repeated_first_message(t: Case) -> None:
     """The first message of a push arrives twice, at once and later: the object is delivered once at most."""
     sender, receiver = t.sites()
@@ -225,7 +225,7 @@ def _at_most(t: Case, received: Callable[[], list[object]], count: int) -> None:
     t.expect(more <= 0, "one delivery for one push", f"{more} more", "remember sessions that have begun")
 
 
-@requirement("OSP-SES-011", any_of=["push"])
+@requirement("OSP-SES-011", needs=["sites"], any_of=["push"])
 def replayed_session(t: Case) -> None:
     """All messages of a finished push are carried once more during another one: delivered is only the other."""
     sender, receiver = t.sites()
@@ -260,7 +260,7 @@ def _undisturbed(t: Case, load: Load, old: Trace, what: str) -> None:
         t.network.heal()
 
 
-@requirement("OSP-SES-012", any_of=["pull"])
+@requirement("OSP-SES-012", needs=["sites"], any_of=["pull"])
 def late_messages(t: Case) -> None:
     """Messages of a finished retrieval arrive during the next one, which succeeds."""
     load, other = t.load("pull", size=20_000), t.load("pull", size=30_000)
@@ -268,7 +268,7 @@ def late_messages(t: Case) -> None:
     _undisturbed(t, other, old, "messages of a finished session")
 
 
-@requirement("OSP-SES-013", any_of=["pull"])
+@requirement("OSP-SES-013", needs=["sites"], any_of=["pull"])
 def unknown_sessions(t: Case) -> None:
     """Messages recorded between other sites of the same names arrive during a retrieval, which succeeds."""
     with t.elsewhere() as there:
@@ -297,7 +297,7 @@ def usable_after_failure(t: Case) -> None:
     t.same(load.sent, t.succeeds(lambda: load.move(PATIENCE), "the transfer after a refusal to succeed"))
 
 
-@requirement("OSP-SES-023", any_of=["pull"])
+@requirement("OSP-SES-023", needs=["sites"], any_of=["pull"])
 def closing_a_site(t: Case) -> None:
     """The owner, then the requester, is closed in the middle of a retrieval: it ends with an error."""
     for who in (0, 1):

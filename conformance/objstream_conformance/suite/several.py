@@ -63,7 +63,7 @@ def _vital(t: Case, load: Load) -> Message:
     raise Unexercised("a retrieval to need what the owner sends", "it succeeds without")
 
 
-@requirement("OSP-SES-014", any_of=["pull"])
+@requirement("OSP-SES-014", needs=["sites"], any_of=["pull"])
 def bound_to_the_peer(t: Case) -> None:
     """The owner's last message comes from a third site instead of the owner: the retrieval fails."""
     with t.elsewhere() as there:
@@ -105,7 +105,7 @@ def failing_neighbour(t: Case) -> None:
     load = t.load("pull")
     trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content()
     retrieve = requester.retrieve_container if t.has("container") else requester.retrieve_file
-    if t.has("container"):
+    if t.has("container") and t.has("unlisted"):
         owner.add_container("bad", [t.random.randbytes(1000), lambda: None])
     outcomes: list[str] = []
 
@@ -187,14 +187,14 @@ def slow_target(t: Case) -> None:
     )
 
 
-@requirement("OSP-SES-021", any_of=["push"])
+@requirement("OSP-SES-021", needs=["sites"], any_of=["push"])
 def no_targets(t: Case) -> None:
     """A push to an empty list of targets is refused."""
     sender = t.sites()[0]
     t.refused(lambda: send(t, sender, [], timeout=DEADLINE), "a push without targets to be refused")
 
 
-@requirement("OSP-SES-022", any_of=["push"])
+@requirement("OSP-SES-022", needs=["sites"], any_of=["push"])
 def unknown_target(t: Case) -> None:
     """A push to a site that does not exist ends with a failure for it, within the deadline."""
     sender = t.sites()[0]

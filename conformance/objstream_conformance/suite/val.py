@@ -79,7 +79,7 @@ def text(t: Case) -> None:
     t.carries(TEXTS)
 
 
-@requirement("OSP-VAL-006", needs=["container"])
+@requirement("OSP-VAL-006", needs=["container", "sites"])
 def lone_surrogates(t: Case) -> None:
     """A str with a lone surrogate is refused, as a value and as a key."""
     containers: tuple[object, ...] = (["fine", "bad \ud800"], {"\udfff": 1})
@@ -150,7 +150,7 @@ ELEMENTS: list[Any] = [
 """Values that may be elements of sets and not keys."""
 
 
-@requirement("OSP-VAL-015", needs=["container"])
+@requirement("OSP-VAL-015", needs=["container", "sites"])
 def other_keys(t: Case) -> None:
     """Keys and elements of types that must not stand there are refused, alone and inside a tuple."""
     for odd in ELEMENTS:
@@ -207,7 +207,7 @@ class Local(datetime.tzinfo):
         return "local"
 
 
-@requirement("OSP-VAL-019", needs=["container"])
+@requirement("OSP-VAL-019", needs=["container", "sites"])
 def named_zones(t: Case) -> None:
     """A datetime or time in a zone of a database, or of a class of the user's, is refused."""
     zones: list[datetime.tzinfo] = [Local(), zoneinfo.ZoneInfo.no_cache("UTC")] if _has_zones() else [Local()]
@@ -260,7 +260,7 @@ def uuids(t: Case) -> None:
     t.carries([uuid.UUID(int=0), uuid.UUID(int=(1 << 128) - 1), uuid.UUID(int=t.random.getrandbits(128))])
 
 
-@requirement("OSP-VAL-039", needs=["container"])
+@requirement("OSP-VAL-039", needs=["container", "sites"])
 def occurrences(t: Case) -> None:
     """One list and one dict stand in several places: each arrives equal, and sharing nothing."""
     shared = [1, [2]]

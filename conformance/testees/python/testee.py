@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import struct
@@ -15,13 +14,13 @@ from ends import ROLES, End, Unsupported
 
 import objstream
 
-CAPABILITIES = [
-    "container",
-    "file",
-    "numpy",
-    "wire",
-    *(["tensors"] if importlib.util.find_spec("torch") else []),
-]
+CAPABILITIES = ["container", "file", "numpy", "wire"]
+try:
+    import torch  # noqa: F401 - now, since the first message may take its time
+
+    CAPABILITIES.append("tensors")
+except ImportError:
+    pass
 LENGTH = struct.Struct(">I")
 
 

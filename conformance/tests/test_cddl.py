@@ -51,6 +51,7 @@ FRAMES: list[tuple[str, dict[int, Any]]] = [
     ("request", {**REQUEST, 0: [2, 1], 3: "file"}),
     ("request", {**REQUEST, 3: "frozenset"}),
     ("request", {**REQUEST, 9: [3, 4096, CHAIN], 10: b"v"}),
+    ("request", {**REQUEST, 10: b""}),
     ("request", {**REQUEST, 77: {"new": [1, {2: b"x"}]}}),
     ("open", OPEN),
     ("open", {**OPEN, 4: 5, 5: 1, 15: {}}),

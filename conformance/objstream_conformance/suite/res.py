@@ -196,6 +196,7 @@ def _survives(t: Case, victim: Party) -> None:
         lambda _: _copy(victim.directory, left), source=last.source, target=last.target, nth=last.nth
     )
     _interrupted(t, retrieve, last)
+    t.exercised(t.soon(left.exists, 2.0), "the moment of the kill")
     with _again(t, victim, left) as site:
         if victim is owner:
             site.add_file(name, path)
@@ -217,7 +218,8 @@ def _copy(directory: Path, left: Path) -> None:
     while seen != (found := _listing(directory)) and time.monotonic() < end:
         seen = found
         time.sleep(STILL)
-    shutil.copytree(directory, left)
+    shutil.copytree(directory, copy := left.with_suffix(".new"))
+    copy.rename(left)
 
 
 def _listing(directory: Path) -> list[tuple[str, int, int]]:

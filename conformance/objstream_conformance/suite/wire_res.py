@@ -12,7 +12,7 @@ from ..cases import requirement
 from ..contract import Role
 from ..frames import ABSENT, Frame, Step, Type, chain_of, items, step
 from ..outcomes import Unexercised
-from ..peer import ANY, File, Peer, asks, gives, roles
+from ..peer import ANY, File, Peer, asks, gives, play, roles
 
 WIRE = ("wire", "resume")
 SIZE = 200_000
@@ -25,22 +25,26 @@ Point = list[Any]
 
 @dataclass(frozen=True)
 class Source:
-    """What a sender sends, the source after a change (of as many bytes), and what it is asked for."""
+    """What a sender sends, the source after a change (of as many bytes), and what an owner of it is asked for."""
 
     value: object
     changed: object
     asked: str
 
+    def wanted(self, role: Role) -> dict[str, str]:
+        """The kind in REQUEST; a sender is asked for what it has offered."""
+        return {"kind": self.asked} if role == "owner" else {}
+
     def resumed(self, t: Case, role: Role, validator: bytes, point: Point) -> Peer:
         """The peer of a sender that has been asked to go on from a point."""
-        return asks(Peer(t, role, self.value), kind=self.asked, validator=validator, resume=point)
+        return asks(Peer(t, role, self.value), **self.wanted(role), validator=validator, resume=point)
 
 
 class Whole:
     """A session from the beginning: its validator, its content, and the points from which one could go on."""
 
-    def __init__(self, t: Case, role: Role, value: object, asked: str) -> None:
-        peer = gives(t, role, value, kind=asked)
+    def __init__(self, t: Case, role: Role, source: Source, value: object) -> None:
+        peer = gives(t, role, value, **source.wanted(role), validator=b"")
         peer.delivered()
         opened = peer.first(Type.OPEN)
         self.kind: str = opened.get("kind")
@@ -81,7 +85,7 @@ def _resumable(t: Case) -> Iterator[tuple[Role, Source, Whole, bytes]]:
     found = False
     for role in roles(t, *SENDERS):
         for source in _sources(t):
-            whole = Whole(t, role, source.value, source.asked)
+            whole = Whole(t, role, source, source.value)
             if whole.validator is not None:
                 found = True
                 yield role, source, whole, whole.validator
@@ -97,7 +101,7 @@ def chain_is_compared(t: Case) -> None:
         middle = points[len(points) // 2]
         source.resumed(t, role, validator, middle).running(f"a right point to be taken by the {role}")
         wrong = dict(_wrong(middle, points))
-        changed = Whole(t, role, source.changed, source.asked)
+        changed = Whole(t, role, source, source.changed)
         wrong["the chain of a source with another beginning"] = changed.point(middle[0])
         for what, point in wrong.items():
             peer = source.resumed(t, role, validator, point)
@@ -184,3 +188,26 @@ def _asking(t: Case, parts: list[Step]) -> tuple[Peer, Point, Point]:
     point = peer.first(Type.REQUEST).get("resume")
     t.exercised(point in passed[1:], "a REQUEST with a point that was passed before")
     return peer, point, passed[passed.index(point) - 1]
+
+
+@requirement("OSP-RES-008", needs=["wire"], any_of=["file", "container"])
+def cannot_be_resumed(t: Case) -> None:
+    """The point of a session without digests, and of any one where resume is not on offer: UNSUPPORTED."""
+    play(t, "OSP-RES-008")
+    for digest in ("none",) if t.has("resume") else ("none", "sha-256"):
+        for role in roles(t, *SENDERS):
+            for source in _sources(t):
+                _refused(t, role, source, digest)
+
+
+def _refused(t: Case, role: Role, source: Source, digest: str) -> None:
+    request = {**source.wanted(role), "digests": [digest]}
+    peer = asks(Peer(t, role, source.value, digests=[digest]), **request, validator=b"")
+    opened = peer.first(Type.OPEN)
+    point = [len(peer.content), peer.sent, chain_of(opened.get("kind"), peer.content, digest)]
+    peer.say(step(Type.DONE, chain=point[2]))
+    peer.delivered(what=f"a session of the {role} with the digest {digest}")
+    validator = opened.get("validator") or b"any"
+    peer = asks(Peer(t, role, source.value, digests=[digest]), **request, validator=validator, resume=point)
+    peer.failed("UNSUPPORTED", f"a REQUEST to resume what the {role} has sent with the digest {digest}")
+    t.expect(not peer.content, "no content after it", f"{peer.sent} bytes from the {role}")

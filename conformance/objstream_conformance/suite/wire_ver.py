@@ -1,11 +1,10 @@
-"""Versions, and resume where it is not on offer (chapters 16 and 17)."""
+"""Versions (chapter 17)."""
 
 from __future__ import annotations
 
 from ..case import Case
 from ..cases import requirement
 from ..frames import Type
-from ..outcomes import NotApplicable
 from ..peer import WIRE, gives, play, roles
 
 
@@ -36,11 +35,3 @@ def unknown_keys(t: Case) -> None:
 def not_offered(t: Case) -> None:
     """OPEN with version 2, and with 0: PROTOCOL."""
     play(t, "OSP-VER-004")
-
-
-@requirement("OSP-RES-008", needs=WIRE)
-def no_resume(t: Case) -> None:
-    """A REQUEST with a resume point at a sender that does not have the capability: UNSUPPORTED."""
-    if t.has("resume"):
-        raise NotApplicable("an implementation without resume", "it declares the capability")
-    play(t, "OSP-RES-008")

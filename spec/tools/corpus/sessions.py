@@ -8,7 +8,7 @@ from dataclasses import replace
 from objstream_conformance.frames import Type, linked
 
 from . import accept, received, reject
-from .talks import BUFFERED, FILE, LIST, ONE, PULL, PUSH, PUSHED, STRAY
+from .talks import BUFFERED, CHAIN_WITHOUT_DIGEST, FILE, LIST, ONE, PULL, PUSH, PUSHED, STRAY
 
 # -- frames out of place
 
@@ -204,13 +204,22 @@ reject(
     {"digest": bytes(32)},
     cut="meta",
 )
+UNPROVEN = accept(
+    "OSP-RES-008",
+    "a validator is asked for in a session without digests",
+    "there is none, and the session goes on without",
+    replace(
+        PULL.talk.changed(0, digests=["none"], validator=b"").changed(2, chain=CHAIN_WITHOUT_DIGEST),
+        options={"digests": ["none"]},
+    ),
+)
 reject(
     "OSP-RES-008",
-    "a request to resume",
-    "starting again from the beginning would be a silent restart",
-    PULL,
+    "a request to resume without digests",
+    "no chain can prove what was in the frames, and starting again would be a silent restart",
+    UNPROVEN,
     Type.REQUEST,
-    {"resume": [1, 1, bytes(32)]},
+    {"resume": [0, 0, hashlib.sha256(b"list").digest()]},
     "UNSUPPORTED",
 )
 

@@ -14,6 +14,8 @@ ONE = hashlib.sha256(b"\x01").digest()
 CHAIN_OF_ONE = linked(hashlib.sha256(b"list").digest(), Type.ENTRIES, 1, ONE)
 """The chain over the list [1]: its content is one byte, which nobody can cut."""
 
+CHAIN_WITHOUT_DIGEST = linked(hashlib.sha256(b"list").digest(), Type.ENTRIES, 1, b"")
+
 
 def served(role: str, request: Step) -> Talk:
     """The list [1] is sent: credit for its one byte comes after the REQUEST, DONE after END."""

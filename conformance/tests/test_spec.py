@@ -120,7 +120,7 @@ def test_meta_keys() -> None:
     ]
     for column, frames in enumerate(heading):
         for frame in frames.split(", ") if column > 2 else []:
-            marks = {meta.Key(int(row[0])): row[column] for row in table if row[column] not in ("", "resume")}
+            marks = {meta.Key(int(row[0])): row[column] for row in table if row[column]}
             assert {key for key, mark in marks.items() if mark == "required"} == set(meta.REQUIRED[frame])
             assert {key for key, mark in marks.items() if mark != "required"} == set(
                 meta.OPTIONAL.get(frame, {})

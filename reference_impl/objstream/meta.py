@@ -56,6 +56,10 @@ def _chain(value: object) -> bool:
     return type(value) is bytes and len(value) == CHAIN_BYTES
 
 
+def _point(value: object) -> bool:
+    return type(value) is list and len(value) == 3 and all(map(_uint, value[:2])) and _chain(value[2])
+
+
 def _uints(value: object) -> bool:
     return type(value) is list and len(value) > 0 and all(map(_uint, value))
 
@@ -100,9 +104,11 @@ _ANNOUNCED: Fields = {
     Key.ATTRIBUTES: (_text_map, "map of text keys"),
 }
 _DIGESTED: Fields = {Key.DIGEST: (_bytes, "bytes")}
+_RESUMED: Fields = {Key.RESUME: (_point, "resume point"), Key.VALIDATOR: (_bytes, "bytes")}
 OPTIONAL: dict[str, Fields] = {
     "OFFER": _ANNOUNCED,
-    "OPEN": _ANNOUNCED,
+    "REQUEST": _RESUMED,
+    "OPEN": {**_ANNOUNCED, **_RESUMED},
     "ENTRIES": _DIGESTED,
     "DATA": _DIGESTED,
 }

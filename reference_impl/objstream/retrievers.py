@@ -103,6 +103,7 @@ class ContainerRetriever(ObjectRetriever):
         *,
         into: dict[Any, Any] | list[Any] | None = None,
         observe: Callable[[object], None] | None = None,
+        resume: str | os.PathLike[str] | None = None,
         options: Options | None = None,
     ) -> Any:
         """Retrieve the container called `name` from `peer`.
@@ -110,6 +111,10 @@ class ContainerRetriever(ObjectRetriever):
         Args:
             into: fill the arrays and tensors of this dict or list in place instead of making new ones.
             observe: called with each entry (a value, or a pair of key and value) as it arrives.
+            resume: a directory, made when it is missing, in which the entries that have arrived are kept as long as the
+                retrieval does not succeed; the next one with the same directory goes on from there, also after this
+                process or the peer was killed. SOURCE_CHANGED says that the peer has another container by now: what was
+                kept is removed then. One directory serves any number of names, but not two peers that use the same.
 
         Returns:
             the container, or `into`.
@@ -117,7 +122,7 @@ class ContainerRetriever(ObjectRetriever):
         Raises:
             TransferError: the container was not delivered; the code says why.
         """
-        assembler = ContainerAssembler(into=into, observe=observe, registry=self._registry)
+        assembler = ContainerAssembler(into=into, observe=observe, registry=self._registry, resume=resume)
         return self.retrieve(peer, name, assembler, options)
 
     def streamer(self, request: Request) -> ObjectStreamer | None:
@@ -184,22 +189,26 @@ class FileRetriever(ObjectRetriever):
         name: str,
         *,
         to: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         options: Options | None = None,
     ) -> Path:
         """Retrieve the file called `name` from `peer`.
 
         Args:
             to: where to put it; by default into the retriever's directory, under the last part of `name`.
+            resume: keep what has arrived when the retrieval fails, in a hidden directory beside the final place, and go
+                on from what is there, also after this process or the peer was killed. SOURCE_CHANGED says that the file
+                is another one by now: what was kept is removed then.
 
         Returns:
             where it is; it is there only when complete and verified.
 
         Raises:
-            TransferError: the file was not delivered, and nothing is left of it.
+            TransferError: the file was not delivered, and nothing is left of it but what is kept to be resumed.
             ValueError: `to` is not given and `name` does not end in a file name.
         """
         path = self._directory / _last_part(name) if to is None else Path(to)
-        assembler = FileAssembler(path, sync=self._sync, chunk=self._chunk)
+        assembler = FileAssembler(path, sync=self._sync, chunk=self._chunk, resume=resume)
         self.retrieve(peer, name, assembler, options)
         return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import weakref
 from collections import deque
@@ -35,7 +36,7 @@ from .wire import ReferenceEnd
 
 CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "owner-verdict", "cancel", "into", "observer"}
-    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "wire"}
+    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "resume", "wire"}
 )
 SERVED = 32
 """Verdicts of retrievals that are kept for `served`."""
@@ -138,18 +139,27 @@ class ReferenceSite:
         timeout: float,
         into: Any = None,
         observer: Callable[[object, object], object] | None = None,
+        resume: bool = False,
     ) -> object:
         observe = None if observer is None else _entry_observer(observer)
         with _refusals():
             return self._containers.retrieve_container(
-                self._route(peer), name, into=into, observe=observe, options=self._options(timeout)
+                self._route(peer),
+                name,
+                into=into,
+                observe=observe,
+                resume=self._directory / f"kept-{_label(peer)}" if resume else None,
+                options=self._options(timeout),
             )
 
-    def retrieve_file(self, peer: str, name: str, *, timeout: float) -> str:
-        to = self._directory / f"retrieved-{next(self._numbers)}"
+    def retrieve_file(self, peer: str, name: str, *, timeout: float, resume: bool = False) -> str:
+        label = _label(peer, name) if resume else next(self._numbers)
+        to = self._directory / f"retrieved-{label}"
         with _refusals():
             return str(
-                self._files.retrieve_file(self._route(peer), name, to=to, options=self._options(timeout))
+                self._files.retrieve_file(
+                    self._route(peer), name, to=to, resume=resume, options=self._options(timeout)
+                )
             )
 
     def send_container(
@@ -220,6 +230,11 @@ def translated(error: TransferError | None) -> Exception | None:
     if error.code is Code.STALLED:
         return TimeoutError(str(error))
     return Rejected(str(error), error.code.name)
+
+
+def _label(*names: str) -> str:
+    """A name for a file, the same every time."""
+    return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
 
 def _entry_observer(observer: Callable[[object, object], object]) -> Callable[[object], None]:

@@ -48,9 +48,9 @@ class _Desk(objstream.Site):
 class ReferenceEnd:
     """See :class:`~..contract.WireEnd`.
 
-    Options: `digests`, `deadline` (30 s), `window`, `chunk`, `kind` ("container" or "file", of a requester), `types`
-    (names of application types that are registered), `directory` (where a file is received; otherwise a temporary one)
-    and the fields of `objstream.Limits`.
+    Options: `digests`, `deadline` (30 s), `window`, `chunk`, `types` (names of application types that are registered),
+    `directory` (where a file is received; otherwise a temporary one), the fields of `objstream.Limits`, and of a
+    requester `kind` ("container" or "file") and `resume` (a directory).
     """
 
     def __init__(self, role: Role, name: str, value: object = None, **options: Any) -> None:
@@ -59,6 +59,7 @@ class ReferenceEnd:
         self._directory = options.pop("directory", None)
         chunk = options.pop("chunk", MIB)
         kind = options.pop("kind", "container")
+        self._resume: Path | None = options.pop("resume", None)
         self._registry = _registry(options.pop("types", ()))
         shared = {key: options.pop(key) for key in _SHARED & options.keys()}
         shared.setdefault("deadline", 30.0)
@@ -156,11 +157,13 @@ class ReferenceEnd:
 
     def _assembler(self, kind: str) -> objstream.ObjectAssembler:
         if kind == "file":
+            if self._resume is not None:
+                return FileAssembler(self._resume / "received", resume=True)
             if self._directory is None:
                 self._temporary = tempfile.TemporaryDirectory(prefix="wire-end-")
             directory = Path(self._directory or self._temporary.name)  # type: ignore[union-attr]
             return FileAssembler(directory / f"received-{next(_numbers)}")
-        return ContainerAssembler(registry=self._registry)
+        return ContainerAssembler(registry=self._registry, resume=self._resume)
 
     def _receiver(self, name: str, kind: str) -> Receiver:
         return Receiver(

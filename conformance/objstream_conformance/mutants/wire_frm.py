@@ -299,13 +299,3 @@ def any_version_will_do() -> None:
     @instead(Receiver, "_on_open")
     def open_(original: Any, self: Any, frame: Any) -> None:
         original(self, type(frame)(frame.type, {**frame.meta, Key.VERSIONS: 1}, frame.length))
-
-
-@wire_mutant("OSP-RES-008", "the outcome UNSUPPORTED")
-def resuming_is_ignored() -> None:
-    """A REQUEST to resume is answered from the beginning."""
-
-    @instead(Sender, "_on_request")
-    def request(original: Any, self: Any, frame: Any) -> None:
-        frame.meta.pop(Key.RESUME, None)
-        original(self, frame)

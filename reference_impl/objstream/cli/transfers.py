@@ -34,6 +34,9 @@ from .progress import Bar
 )
 @click.option("--file", "as_file", is_flag=True, help="Retrieve a file, whatever the suffix of the output.")
 @click.option("--sync", is_flag=True, help="Wait until it is on the disk.")
+@click.option(
+    "--resume", is_flag=True, help="Keep what has arrived if it fails, and go on from what is kept."
+)
 @transfer_options
 def get(
     url: str,
@@ -41,6 +44,7 @@ def get(
     output: Path | None,
     as_file: bool,
     sync: bool,
+    resume: bool,
     digests: tuple[str, ...],
     deadline: float,
 ) -> int:
@@ -50,6 +54,9 @@ def get(
     other, or --file, retrieves a file. The output appears only when it is complete and verified, in place of what had
     its name before; after a failure nothing is left. Models are written entry by entry as they arrive; .pt and .pth are
     whole in memory first.
+
+    With --resume a failure leaves what has arrived in a hidden directory beside the output; the same command goes on
+    from there. If the object has changed meanwhile, it says so, and starts from the beginning when it is run again.
     """
     path = output or Path(name.rsplit("/", 1)[-1])
     if not path.name or path.is_dir() or not path.parent.is_dir():
@@ -59,9 +66,10 @@ def get(
 
     def transfer(site: SocketSite, options: Options) -> None:
         if as_file or not is_model(path):
-            FileRetriever(site, sync=sync).retrieve_file(url, name, to=path, options=options)
+            FileRetriever(site, sync=sync).retrieve_file(url, name, to=path, resume=resume, options=options)
         else:
-            ContainerRetriever(site).retrieve(url, name, ModelAssembler(path, sync=sync), options)
+            assembler = ModelAssembler(path, sync=sync, resume=resume)
+            ContainerRetriever(site).retrieve(url, name, assembler, options)
 
     return _run(name, options, transfer, lambda: f"{path}: {words.size(path.stat().st_size)}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import Code, TransferError
 from ..limits import MIB, Limits
-from ..streamers import ContainerAssembler, ContainerStreamer, Description
+from ..streamers import ContainerAssembler, ContainerStreamer, Description, kept_beside
 from .atomic import Replacement
 from .checkpoint import CheckpointWriter
 from .files import Model, format_of, load_model
@@ -81,18 +81,24 @@ class ModelAssembler(ContainerAssembler):
     Args:
         path: where the file shall be; the suffix chooses the format, an existing file is replaced.
         sync: let success wait until the file is on the disk.
+        resume: keep the entries that have arrived when the transfer fails, in a directory beside the final place, and
+            go on with what is there.
 
     Raises:
         ModelError: the suffix is not that of a model file.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, resume: bool = False) -> None:
         self.path = Path(path)
         self._make = format_of(path).writer
         self._sync = sync
         self._replacement: Replacement | None = None
         self._writer: Writer | None = None
-        super().__init__(observe=None if self._make.whole else self._add, keep=self._make.whole)
+        super().__init__(
+            observe=None if self._make.whole else self._add,
+            keep=self._make.whole,
+            resume=kept_beside(self.path) if resume else None,
+        )
 
     def begin(self, description: Description, limits: Limits) -> None:
         if description.kind != "dict" and not self._make.whole:

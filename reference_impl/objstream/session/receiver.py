@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .. import digests
 from ..digests import ALGORITHMS, NONE, Chain, Hasher
@@ -11,7 +11,8 @@ from ..frames import Frame, FrameType
 from ..limits import MIB, Limits
 from ..meta import MAX_UINT, Key, Meta
 from ..streamers.base import Description, ObjectAssembler
-from .base import DEADLINE, SLOWEST, VERSIONS, Observer, Progress, Session
+from .base import DEADLINE, LOGGER, SLOWEST, VERSIONS, Buffers, Observer, Progress, Session
+from .kept import Kept, Point, Record
 from .tables import RECEIVER, Event
 
 WINDOW = 16 * MIB
@@ -24,7 +25,8 @@ class Receiver(Session):
     OFFER; `waiting` is then set until the application calls `accept` with an assembler, or `fail`.
 
     Args:
-        assembler: makes the object of the content; discarded by the session unless the object is delivered.
+        assembler: makes the object of the content; discarded by the session unless the object is delivered. Where it
+            has a directory for `resume`, the session goes on from what is kept there, and keeps what arrives.
         offered: names of the digests to offer, the best first.
         window: bytes of content that the sender may be ahead of what has landed here.
         deadline: seconds without progress after which the session fails.
@@ -55,8 +57,10 @@ class Receiver(Session):
         self._assembler = assembler
         self._offered = tuple(offered)
         self._window = window
+        self._most_kept = min(self.limits.max_frame, max(1, window // 2))
         self._granted = 0
         self._bytes = 0
+        self._frames = 0
         self._unmoved = 0
         self._landed = 0
         self._asked = ""
@@ -65,6 +69,10 @@ class Receiver(Session):
         self._chain = Chain("")
         self._hasher: Hasher = ALGORITHMS[NONE]()
         self._scratch = bytearray()
+        self._kept: Kept | None = None
+        self._point: Point | None = None
+        self._adopted = False
+        self._replaying: Iterator[None] | None = None
 
     def ask(self, kind: str) -> None:
         """Request the object of this name; `kind` is "container", "file" or an application kind."""
@@ -85,7 +93,19 @@ class Receiver(Session):
                 )
             )
             return
-        self._request(self.offer[Key.KIND])
+        try:
+            self._request(self.offer[Key.KIND])
+        except TransferError as problem:
+            self.fail(problem)
+
+    def output(self) -> Buffers | None:
+        if self._replaying is None:
+            return super().output()
+        try:
+            self._replay(self._replaying)
+        except TransferError as problem:
+            self.fail(problem)
+        return self._sign_of_life()
 
     def where(self) -> str:
         total = self._description.size
@@ -121,6 +141,9 @@ class Receiver(Session):
     def landed(self, frame: Frame, view: memoryview) -> None:
         """That view is full. What ends a frame reaches the assembler only when the frame is verified."""
         self._hasher.update(view)
+        if self._kept is not None and not self._adopted:
+            with self._application(Code.STORE_FAILED):
+                self._kept.write(view)
         if frame.type is FrameType.DATA:
             self._landed = len(view)
 
@@ -140,12 +163,17 @@ class Receiver(Session):
             )
         self._chain.add(frame.type, frame.length, digest)
         self._bytes += frame.length
+        self._frames += 1
         assert self._assembler is not None
         if frame.type is FrameType.ENTRIES:
             with self._application(Code.STORE_FAILED):
                 self._assembler.feed(memoryview(self._scratch)[: frame.length])
         else:
             self._fill()
+        if self._kept is not None:
+            with self._application(Code.STORE_FAILED):
+                record = Record(frame.type, self._assembler.between(), frame.length, digest)
+                self._kept.add(record, Point(self._frames, self._bytes, self._chain.value))
         self._unmoved = 0
         self.moved()
         self._grant()
@@ -168,19 +196,42 @@ class Receiver(Session):
     def _request(self, kind: str) -> None:
         self._asked = kind
         self._granted = self._window
+        request: Meta = {
+            Key.VERSIONS: list(VERSIONS),
+            Key.DIGESTS: list(self._offered),
+            Key.NAME: self.name,
+            Key.KIND: kind,
+            Key.MAX_BYTES: min(self.limits.max_bytes, MAX_UINT),
+            Key.CREDIT: self._granted,
+            Key.MAX_FRAME: self.limits.max_frame,
+        }
+        assert self._assembler is not None
+        if self._assembler.resume is not None:
+            with self._application(Code.STORE_FAILED):
+                self._kept = Kept(self._assembler.resume, kind, self.name, self.limits)
+            request |= self._continuation(self._kept)
         self._step(Event.SEND_REQUEST)
-        self._send(
-            FrameType.REQUEST,
-            {
-                Key.VERSIONS: list(VERSIONS),
-                Key.DIGESTS: list(self._offered),
-                Key.NAME: self.name,
-                Key.KIND: kind,
-                Key.MAX_BYTES: min(self.limits.max_bytes, MAX_UINT),
-                Key.CREDIT: self._granted,
-                Key.MAX_FRAME: self.limits.max_frame,
-            },
-        )
+        self._send(FrameType.REQUEST, request)
+
+    def _continuation(self, kept: Kept) -> Meta:
+        """What REQUEST has where the transfer can be resumed: from where on, or that it may be one day.
+
+        In two windows there is room for the largest frame at any time, so that the sender need not cut it. Credit comes
+        when everything up to the point is in its place.
+        """
+        if kept.point is not None and kept.opened[Key.DIGESTS] not in self._offered:
+            kept.doubt(f"has {kept.opened[Key.DIGESTS]} as its digest, which is not offered now")
+        self._point = kept.point
+        if self._point is None:
+            return {Key.MAX_FRAME: self._most_kept, Key.VALIDATOR: b""}
+        self._granted = self._point.size
+        return {
+            Key.DIGESTS: [kept.opened[Key.DIGESTS]],
+            Key.CREDIT: self._granted,
+            Key.MAX_FRAME: kept.opened[Key.MAX_FRAME],
+            Key.RESUME: list(self._point),
+            Key.VALIDATOR: kept.opened[Key.VALIDATOR],
+        }
 
     def _on_offer(self, frame: Frame) -> None:
         self._receive(Event.RECV_OFFER, frame)
@@ -196,11 +247,16 @@ class Receiver(Session):
         kind = meta[Key.KIND]
         assert self._assembler is not None
         expected = kind == self._asked if self.offer else self._takes(kind)
+        point = None if self._point is None else list(self._point)
+        digests = self._offered if self._kept is None or point is None else [self._kept.opened[Key.DIGESTS]]
         for fits, what in (
             (meta[Key.VERSIONS] in VERSIONS, f"version {meta[Key.VERSIONS]}"),
-            (meta[Key.DIGESTS] in self._offered, f"digest {meta[Key.DIGESTS]!r}"),
+            (
+                meta.get(Key.RESUME) == point,
+                "a resume point" if point is None else "another resume point or none",
+            ),
+            (meta[Key.DIGESTS] in digests, f"digest {meta[Key.DIGESTS]!r}"),
             (expected, f"kind {kind!r}"),
-            (Key.RESUME not in meta, "a resume point"),
         ):
             if not fits:
                 raise TransferError(Code.PROTOCOL, f"{self.name}: OPEN has {what}, which was not asked for")
@@ -211,7 +267,40 @@ class Receiver(Session):
             kind, meta.get(Key.SIZE), meta.get(Key.COUNT), meta.get(Key.ATTRIBUTES, {})
         )
         with self._application(Code.STORE_FAILED):
+            if self._kept is not None:
+                self._keep(self._kept, meta)
             self._assembler.begin(self._description, self.limits)
+        if self._kept is not None and self._point is not None:
+            self._replaying = iter(()) if self._adopted else self._kept.replay(self._assembler)
+
+    def _keep(self, kept: Kept, opened: Meta) -> None:
+        """From now on what arrives is kept, behind what is there."""
+        assert self._assembler is not None
+        if self._point is not None:
+            self._frames, self._bytes, self._chain.value = self._point
+            for key in (Key.KIND, Key.SIZE, Key.COUNT, Key.VALIDATOR):
+                if opened.get(key) != kept.opened.get(key):
+                    raise TransferError(
+                        Code.PROTOCOL,
+                        f"{self.name}: OPEN resumes an object of another {key.name.lower()} than before",
+                    )
+        elif Key.VALIDATOR in opened:
+            kept.begin({**opened, Key.MAX_FRAME: self._most_kept})
+        else:
+            LOGGER.warning("%s: nothing is kept of it, the sender cannot resume it", self.name)
+            self._let_go(kept)
+            return
+        self._adopted = self._assembler.adopt(kept.content, self._bytes)
+
+    def _replay(self, replaying: Iterator[None]) -> None:
+        """Put a frame of what was kept in its place; credit is granted after the last."""
+        with self._application(Code.STORE_FAILED):
+            unfinished = next(replaying, self) is not self
+        self.moved()
+        if not unfinished:
+            self._replaying = None
+            self._grant()
+            self._report()
 
     def _takes(self, kind: str) -> bool:
         assert self._assembler is not None
@@ -264,6 +353,8 @@ class Receiver(Session):
 
     def _on_end(self, frame: Frame) -> None:
         self._receive(Event.RECV_END, frame)
+        while self._replaying is not None:
+            self._replay(self._replaying)
         assembler, announced, meta = self._assembler, self._description, frame.meta
         assert assembler is not None
         with self._application(Code.STORE_FAILED):
@@ -292,6 +383,15 @@ class Receiver(Session):
     def _release(self) -> None:
         assembler, self._assembler = self._assembler, None
         self._scratch = bytearray()
+        self._replaying = None
         if assembler is not None:
             with self._last_call():
                 assembler.discard()
+        if self._kept is not None:
+            with self._last_call():
+                self._let_go(self._kept)
+
+    def _let_go(self, kept: Kept) -> None:
+        note, self._kept = kept.end(self.error), None
+        if self.error is not None:
+            self.error.local = "; ".join(filter(None, (self.error.local, note)))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .. import digests
 from .. import meta as metas
-from ..digests import Chain, Hasher, NoDigest, choose, hash_of
+from ..digests import NONE, Chain, Hasher, NoDigest, choose, hash_of
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
 from ..limits import Limits
@@ -68,6 +68,10 @@ class Sender(Session):
         self._known = b""
         self._cut = 0
         self._hasher: Hasher = NoDigest()
+        self._chunk = 0
+        self._frames = 0
+        self._validator: bytes | None = None
+        self._returning: Iterator[None] | None = None
 
     def offer(self) -> None:
         """Ask the peer to take the object (push)."""
@@ -106,6 +110,8 @@ class Sender(Session):
         try:
             if self._surveying is not None:
                 return self._go_on_surveying(self._surveying)
+            if self._returning is not None:
+                return self._go_on_returning(self._returning)
             if self.state is State.STREAMING and not self._control:
                 return self._content()
         except TransferError as problem:
@@ -124,7 +130,10 @@ class Sender(Session):
             )
         self._digest = choose(meta[Key.DIGESTS], self._accepted)
         if Key.RESUME in meta:
-            raise TransferError(Code.UNSUPPORTED, "resuming is not supported here")
+            if self._digest == NONE:
+                raise TransferError(Code.UNSUPPORTED, "without digests no transfer can be resumed")
+            if Key.VALIDATOR not in meta:
+                raise TransferError(Code.PROTOCOL, "a REQUEST to resume lacks the validator")
         self._credit = meta[Key.CREDIT]
         offered = self._streamer
         if offered is None:
@@ -145,9 +154,10 @@ class Sender(Session):
             with self._application(Code.SOURCE_FAILED):
                 self._description = streamer.describe()
                 _check_attributes(self._description)
+                self._chunk = self._piece_limit(streamer)
                 if streamer.repeatable:
                     self._survey = Survey(self._digest)
-                    self._surveying = self._survey.read(streamer.pieces(streamer.chunk))
+                    self._surveying = self._survey.read(streamer.pieces(self._chunk))
             if self._surveying is None:
                 self._announce()
         except TransferError as problem:
@@ -181,13 +191,61 @@ class Sender(Session):
                 Code.TOO_LARGE, f"{self.name}: {size} bytes, the receiver takes at most {most}"
             )
         self._chain = Chain(self._description.kind)
+        if self._survey is None:
+            self._chunk = self._piece_limit(self._streamer)
         with self._application(Code.SOURCE_FAILED):
-            self._pieces = self._streamer.pieces(self._streamer.chunk)
+            self._validator = self._validate(self._streamer)
+            self._pieces = self._streamer.pieces(self._chunk)
+        if Key.RESUME in self.request:
+            self._returning = self._return(*self.request[Key.RESUME])
+        else:
+            self._send_open({})
+
+    def _send_open(self, resumed: Meta) -> None:
+        if self._validator is not None:
+            resumed = {**resumed, Key.VALIDATOR: self._validator}
         self._step(Event.SEND_OPEN)
         self._send(
             FrameType.OPEN,
-            {Key.VERSIONS: VERSION, Key.DIGESTS: self._digest, **_announcement(self._description)},
+            {Key.VERSIONS: VERSION, Key.DIGESTS: self._digest, **_announcement(self._description), **resumed},
         )
+
+    def _piece_limit(self, streamer: ObjectStreamer) -> int:
+        """The largest piece: what is sent to be resumed is never cut, so that it comes in the same frames again."""
+        if Key.VALIDATOR not in self.request:
+            return streamer.chunk
+        return min(streamer.chunk, int(self.request[Key.MAX_FRAME]))
+
+    def _validate(self, streamer: ObjectStreamer) -> bytes | None:
+        """The validator, where the receiver wants to be able to resume and this object can be."""
+        if Key.VALIDATOR not in self.request or self._digest == NONE:
+            return None
+        if self._survey is None:
+            return streamer.validator()
+        return self._survey.validator() if self._survey.largest <= self.request[Key.MAX_FRAME] else None
+
+    def _return(self, frames: int, size: int, chain: bytes) -> Iterator[None]:
+        """Go to the point from which the receiver wants to go on, pausing after each piece before it."""
+        if self._validator is None:
+            raise TransferError(Code.UNSUPPORTED, f"{self.name}: it cannot be resumed")
+        if self._validator != self.request[Key.VALIDATOR]:
+            raise self._changed_since()
+        while self._frames < frames and self._next_piece():
+            assert self._piece is not None
+            self._count(self._piece, self._piece.view)
+            self._piece = None
+            yield
+        if (self._frames, self._bytes, self._chain.value) != (frames, size, chain):
+            raise self._changed_since()
+
+    def _go_on_returning(self, returning: Iterator[None]) -> Buffers:
+        unfinished = next(returning, self) is not self
+        self.moved()
+        if unfinished:
+            return self._sign_of_life()
+        self._returning = None
+        self._send_open({Key.RESUME: self.request[Key.RESUME]})
+        return []
 
     def _on_credit(self, frame: Frame) -> None:
         moved = self._moved
@@ -216,7 +274,9 @@ class Sender(Session):
         if self._piece is None and not self._next_piece():
             return self._end()
         free = min(self._credit - self._bytes, self.request[Key.MAX_FRAME])
-        return self._frame(free) if free > 0 else None
+        assert self._piece is not None
+        least = 1 if self._validator is None else len(self._piece.view)
+        return self._frame(free) if free >= least else None
 
     def _next_piece(self) -> bool:
         with self._application(Code.SOURCE_FAILED):
@@ -239,17 +299,22 @@ class Sender(Session):
         piece = self._piece
         assert piece is not None
         part = piece.view[self._cut : self._cut + free]
-        digest = self._digest_of(piece, part)
-        self._cut += len(part)
+        digest = self._count(piece, part)
         if self._cut == len(piece.view):
             self._piece = None
-        type_ = FrameType(piece.kind)
-        self._chain.add(type_, len(part), digest)
-        self._bytes += len(part)
         self._step(Event.SEND_CONTENT)
         self._report()
         meta: Meta = {Key.DIGEST: digest} if digest else {}
-        return self._frame_of(type_, meta, part)
+        return self._frame_of(FrameType(piece.kind), meta, part)
+
+    def _count(self, piece: Piece, part: memoryview) -> bytes:
+        """Add the next part of a piece to what chain and position are about; returns its digest."""
+        digest = self._digest_of(piece, part)
+        self._cut += len(part)
+        self._chain.add(piece.kind, len(part), digest)
+        self._frames += 1
+        self._bytes += len(part)
+        return digest
 
     def _digest_of(self, piece: Piece, part: memoryview) -> bytes:
         """The digest for the wire. Whatever goes out under it is what the survey saw, or somebody notices.
@@ -286,12 +351,18 @@ class Sender(Session):
             Code.SOURCE_CHANGED, f"{self.name}: the object changed while it was sent; {self.where()}"
         )
 
+    def _changed_since(self) -> TransferError:
+        return TransferError(
+            Code.SOURCE_CHANGED,
+            f"{self.name}: the object has changed since the transfer that was to be resumed",
+        )
+
     def _on_reset(self, frame: Frame) -> None:
         survey, streamer = self._survey, self._streamer
         detail = ""
         if frame.meta[Key.CODE] == Code.CORRUPT and survey is not None and streamer is not None:
             with self._last_call():
-                if survey.differs(streamer.pieces(streamer.chunk)):
+                if survey.differs(streamer.pieces(self._chunk)):
                     detail = "the object itself changed while it was sent"
         super()._on_reset(frame)
         if self.error is not None and detail:
@@ -306,7 +377,7 @@ class Sender(Session):
 
     def _release(self) -> None:
         streamer, self._streamer = self._streamer, None
-        self._survey = self._surveying = None
+        self._survey = self._surveying = self._returning = None
         self._pieces = iter(())
         self._piece = None
         if streamer is not None:

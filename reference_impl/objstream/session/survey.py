@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
@@ -17,11 +18,13 @@ class Survey:
 
     Attributes:
         size: bytes of all pieces.
+        largest: bytes of the largest.
     """
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm
         self.size = 0
+        self.largest = 0
         self._digests = bytearray()
         self._count = 0
         self._at = 0
@@ -33,6 +36,7 @@ class Survey:
             self._digests += hash_of(self._identifier(piece), piece.view)
             self._count += 1
             self.size += len(piece.view)
+            self.largest = max(self.largest, len(piece.view))
             yield
 
     def next(self, piece: Piece) -> bytes | None:
@@ -44,6 +48,10 @@ class Survey:
         digest = bytes(self._digests[self._at : self._at + width])
         self._at += width
         return digest
+
+    def validator(self) -> bytes | None:
+        """What changes with any byte of the object; None where the digests do not cover all of it."""
+        return None if self.algorithm == NONE else hashlib.sha256(self._digests).digest()
 
     @property
     def complete(self) -> bool:

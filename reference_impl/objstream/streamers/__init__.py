@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .base import Description, ObjectAssembler, ObjectStreamer
 from .container import ContainerAssembler, ContainerStreamer
-from .file import FileAssembler, FileStreamer
+from .file import FileAssembler, FileStreamer, kept_beside
 
 __all__ = [
     "ContainerAssembler",
@@ -14,4 +14,5 @@ __all__ = [
     "FileStreamer",
     "ObjectAssembler",
     "ObjectStreamer",
+    "kept_beside",
 ]

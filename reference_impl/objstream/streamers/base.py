@@ -7,9 +7,11 @@ the one side and `entry` and `result` on the other, and register the assembler w
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import Code, TransferError
 from ..limits import MIB, Limits
@@ -83,6 +85,14 @@ class ObjectStreamer(ABC):
         """The content in pieces of at most `chunk` bytes; each is used up before the next is asked for."""
         return encode(self._counted(), limits=self.limits, chunk=chunk, registry=self.registry)
 
+    def validator(self) -> bytes | None:
+        """At most 64 bytes that change whenever the object does, so that a transfer can be resumed.
+
+        Asked after `describe`. None where `pieces` may give other pieces another time. For an object that is
+        `repeatable` the session makes a validator of its own, of what it reads.
+        """
+        return None
+
     def confirm(self) -> None:  # noqa: B027 - optional hook
         """The last piece has been sent: raise SOURCE_CHANGED if the object is known not to be what it was before."""
 
@@ -101,10 +111,18 @@ class ObjectAssembler(ABC):
 
     A subclass for entries of its own implements `entry` and `result`; `begin`, `discard` where there is something to
     prepare or to undo.
+
+    Args:
+        registry: application types that are accepted.
+        resume: a directory in which what has arrived is kept when the transfer fails, and in which a later transfer of
+            the same name finds it and goes on. None: nothing is kept and nothing is looked for.
     """
 
-    def __init__(self, *, registry: Registry | None = None) -> None:
+    def __init__(
+        self, *, registry: Registry | None = None, resume: str | os.PathLike[str] | None = None
+    ) -> None:
         self.registry = registry
+        self.resume = None if resume is None else Path(resume)
         self.count = 0
         self._decoder: Decoder | None = None
 
@@ -151,6 +169,18 @@ class ObjectAssembler(ABC):
     def filled(self, count: int) -> None:
         """`count` bytes have landed in `buffer()`."""
         self._open().filled(count)
+
+    def between(self) -> bool:
+        """What has arrived ends with an entry, so that a transfer can be resumed here."""
+        return self._open().between
+
+    def adopt(self, content: Path, size: int) -> bool:
+        """Before `begin`: all content is kept in this file, which holds `size` bytes of it.
+
+        True where the assembler itself writes it there, and takes up what is there. The others are given all of it
+        again.
+        """
+        return False
 
     def check_complete(self) -> None:
         """The sender says that this was all: raise PROTOCOL if an entry is only half there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -93,6 +94,7 @@ class ContainerAssembler(ObjectAssembler):
             results in. When the transfer fails its arrays hold anything.
         observe: called with each entry as it arrives: a value, or the pair of key and value of a dict.
         keep: False where `observe` is the only one who wants the entries: they are not collected, the result is None.
+        resume: as for every assembler; entries that were kept are observed again.
     """
 
     def __init__(
@@ -102,8 +104,9 @@ class ContainerAssembler(ObjectAssembler):
         observe: EntryObserver | None = None,
         keep: bool = True,
         registry: Registry | None = None,
+        resume: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(registry=registry)
+        super().__init__(registry=registry, resume=resume)
         if into is not None and type(into) not in (dict, list):
             raise TypeError(f"into must be a dict or a list, not {type(into).__name__}")
         self._into = into

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -74,6 +75,9 @@ class FileStreamer(ObjectStreamer):
                 f"{self.name}: the file shrank from {size} to {done} bytes while it was sent",
             )
 
+    def validator(self) -> bytes:
+        return hashlib.sha256(repr(self._before).encode()).digest()
+
     def confirm(self) -> None:
         after = _identity(os.fstat(self._fd))
         if after != self._before:
@@ -99,15 +103,20 @@ class FileAssembler(ObjectAssembler):
         path: where the file shall be; an existing file is replaced then.
         sync: let success wait until the file is on the disk (fsync), so that it survives a power cut.
         chunk: bytes received at a time.
+        resume: keep what has arrived when the transfer fails, in a directory beside the final place, and go on with
+            what is there.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, chunk: int = MIB) -> None:
-        super().__init__()
+    def __init__(
+        self, path: str | os.PathLike[str], *, sync: bool = False, chunk: int = MIB, resume: bool = False
+    ) -> None:
         self.path = Path(path)
+        super().__init__(resume=kept_beside(self.path) if resume else None)
         self._sync = sync
         self._chunk = chunk
         self._fd = -1
         self._temporary: Path | None = None
+        self._adopted: Path | None = None
         self._size: int | None = None
         self._limit = 0
         self._written = 0
@@ -124,17 +133,26 @@ class FileAssembler(ObjectAssembler):
         self._size = description.size
         directory = self.path.parent
         free = _free_space(directory)
-        if description.size is not None and description.size > free:
+        if description.size is not None and description.size - self._written > free:
             raise TransferError(
                 Code.STORE_FAILED,
-                f"{description.size} bytes announced, the disk has {free} left",
+                f"{description.size - self._written} bytes announced, the disk has {free} left",
                 local=str(directory),
             )
         self._limit = limits.max_bytes if description.size is None else description.size
-        temporary = directory / f".{secrets.token_hex(8)}.part"
-        self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        temporary = self._adopted or directory / f".{secrets.token_hex(8)}.part"
+        there = os.O_NOFOLLOW if self._adopted else os.O_EXCL
+        self._fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | there | os.O_CLOEXEC, 0o666)
         self._temporary = temporary
+        os.lseek(self._fd, self._written, os.SEEK_SET)
         self._scratch = memoryview(bytearray(max(1, min(self._chunk, self._limit))))
+
+    def adopt(self, content: Path, size: int) -> bool:
+        self._adopted, self._written = content, size
+        return True
+
+    def between(self) -> bool:
+        return True
 
     def room(self) -> int:
         return self._limit - self._written
@@ -179,9 +197,14 @@ class FileAssembler(ObjectAssembler):
             with contextlib.suppress(OSError):
                 os.close(fd)
         temporary, self._temporary = self._temporary, None
-        if temporary is not None:
+        if temporary is not None and temporary != self._adopted:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def kept_beside(path: Path) -> Path:
+    """The directory in which is kept what has arrived of a file that shall be at `path`."""
+    return path.parent / f".{path.name[:200]}.resume"
 
 
 def _identity(state: os.stat_result) -> tuple[int, ...]:

@@ -75,6 +75,11 @@ class Decoder:
         sink = self._assembly.sink
         return sink.size - sink.done if sink else 0
 
+    @property
+    def between(self) -> bool:
+        """What has come so far ends with an entry: none is open, and no key without its value."""
+        return self._assembly.sink is None and not self._unfinished()
+
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """The next bytes of the skeleton stream.
 
@@ -160,8 +165,11 @@ class Decoder:
         if self._assembly.sink is not None:
             message = f"the content ends with {self.remaining} bytes of a buffer missing"
             raise TransferError(Code.PROTOCOL, message)
-        if self._tail or len(self._assembly.stack) > 1 or self._root.awaits_value:
+        if self._unfinished():
             raise TransferError(Code.PROTOCOL, "the content ends inside an entry")
+
+    def _unfinished(self) -> bool:
+        return bool(self._tail) or len(self._assembly.stack) > 1 or self._root.awaits_value
 
     def _run(self, data: bytes, value: Any = MISSING) -> int:
         """Parse tokens, after a value that is complete already if one is given; returns where it stopped."""

@@ -59,7 +59,8 @@ class ReferenceEnd:
         self._directory = options.pop("directory", None)
         chunk = options.pop("chunk", MIB)
         kind = options.pop("kind", "container")
-        self._resume: Path | None = options.pop("resume", None)
+        resume = options.pop("resume", None)
+        self._resume = None if resume is None else Path(resume)
         self._registry = _registry(options.pop("types", ()))
         shared = {key: options.pop(key) for key in _SHARED & options.keys()}
         shared.setdefault("deadline", 30.0)

@@ -67,6 +67,12 @@ class Rooted(Protocol):
     def add_directory(self, path: Path) -> None: ...
 
 
+class Multiple(Protocol):
+    """Capability `retrievers`: another retriever on this site, with `add_container` and `retrieve_container`."""
+
+    def another_retriever(self) -> object: ...
+
+
 class Resuming(Protocol):
     """Capability `resume`: a retrieval with `resume` that fails keeps what it has verified, in its site's directory.
 

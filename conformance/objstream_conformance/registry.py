@@ -25,7 +25,8 @@ AREAS: Final = (
 )
 CAPABILITIES: Final = (
     *("container", "file", "push", "pull", "multi-target", "cancel", "into", "observer", "tensors", "numpy"),
-    *("resume", "deadline", "chunk-size", "wire", "memory", "registry", "owner-verdict", "none"),
+    *("resume", "deadline", "chunk-size", "wire", "memory", "registry", "owner-verdict"),
+    *("retrievers", "none"),
 )
 
 FILE: Final = "requirements.toml"

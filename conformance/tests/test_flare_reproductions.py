@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from objstream_conformance import known, registry
+
 FOLDER = Path(__file__).parents[1] / "flare_reproductions"
+KNOWN = known.load(FOLDER.parent / "known_failures" / "nvflare-2.9.0.toml")
+OF_THE_INTERFACE = {"result_is_true_when_it_failed", "int_timeout_refused"}
+"""Findings about FLARE's interface in Python, of which no requirement speaks."""
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "harness")
 
 
@@ -33,6 +38,35 @@ def test_the_table_lists_what_the_script_reproduces(script: str) -> None:
     listed = re.findall(r"\| (\w+) \| (yes|no) \|$", rows, flags=re.M)
     assert [name for name, _ in listed] == functions(script)
     assert {answer for _, answer in listed} == {"no" if script == "refuted" else "yes"}
+
+
+def findings() -> dict[str, set[str]]:
+    """The findings of the tables, as script and function, with the requirements that each names."""
+    found: dict[str, set[str]] = {}
+    script = ""
+    for line in (FOLDER / "README.md").read_text().splitlines():
+        if line.startswith("## "):
+            script = line.partition("`")[2].rstrip("`")
+        row = re.fullmatch(r"\| ([^|]+) \|.*\| (\w+) \| (?:yes|no) \|", line)
+        if row:
+            found[f"{script} {row[2]}"] = set(row[1].split(", ")) - {"–"}
+    return found
+
+
+def test_each_finding_has_a_requirement_that_speaks_of_it() -> None:
+    requirements = registry.load()
+    for finding, ids in findings().items():
+        assert ids <= requirements.keys(), finding
+        assert bool(ids) != (finding.split()[1] in OF_THE_INTERFACE), finding
+
+
+def test_each_known_failure_has_a_reproduction_that_speaks_of_it() -> None:
+    prefix, found = f"conformance/{FOLDER.name}/", findings()
+    for entry in KNOWN.entries:
+        assert entry.link.startswith(prefix), entry.id
+        finding = entry.link.removeprefix(prefix)
+        assert finding in found, entry.id
+        assert not finding.startswith("refuted"), entry.id
 
 
 @pytest.mark.parametrize(

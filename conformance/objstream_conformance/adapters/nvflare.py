@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from nvflare.apis.client import Client
 from nvflare.apis.event_type import EventType
@@ -44,6 +44,7 @@ CONTAINERS = "containers"
 FILES = "files"
 LINGER = 2.0
 """How long closing a site waits for a stream that is being aborted, in seconds."""
+_R = TypeVar("_R", bound=ObjectRetriever)
 SETTLE = 0.25
 """How long a retrieval that has ended waits for its owner's last message, in seconds."""
 
@@ -101,6 +102,7 @@ class NVFlareAdapter:
 
     def describe(self) -> Description:
         capabilities = {"container", "file", "push", "pull", "multi-target", "chunk-size", "numpy", "memory"}
+        capabilities.add("retrievers")
         return Description(
             "nvflare", importlib.metadata.version("nvflare"), ROLES, frozenset(capabilities) | tensors()
         )
@@ -188,11 +190,10 @@ class NVFlareSite(JobSite):
         self._originals: dict[Path, Path] = {}
 
         context = self._engine.new_context()
-        self._containers = ContainerRetriever()
-        self._files = FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
-        for retriever in (self._containers, self._files):
-            self._follow(retriever)
-            retriever.handle_event(EventType.START_RUN, context)
+        self._containers = self._started(ContainerRetriever())
+        self._files = self._started(
+            FileRetriever(str(self._sources), dest_dir=str(directory), chunk_size=chunk_size)
+        )
         ContainerStreamer.register_stream_processing(
             context, CHANNEL, CONTAINERS, stream_done_cb=self._container_done
         )
@@ -216,9 +217,20 @@ class NVFlareSite(JobSite):
             raise Rejected(f"source_dir cannot hold {name!r}: {error}") from error
         self._originals[place] = path
 
+    def another_retriever(self) -> _Retriever:
+        """A component of its own with a retriever that is made as the first one was."""
+        try:
+            return _Retriever(self, self._started(ContainerRetriever()))
+        except ValueError as refusal:
+            raise Rejected(str(refusal), type(refusal).__name__) from refusal
+
     def retrieve_container(self, peer: str, name: str, *, timeout: float) -> object:
+        return self.retrieved(self._containers, peer, name, timeout)
+
+    def retrieved(self, retriever: ContainerRetriever, peer: str, name: str, timeout: float) -> object:
+        """What a retriever of this site gets for a name."""
         context = self._engine.new_context()
-        return self._result(name, *self._containers.retrieve_container(peer, context, timeout, name))
+        return self._result(name, *retriever.retrieve_container(peer, context, timeout, name))
 
     def retrieve_file(self, peer: str, name: str, *, timeout: float) -> Any:
         context = self._engine.new_context()
@@ -259,6 +271,11 @@ class NVFlareSite(JobSite):
         super().close()
         shutil.rmtree(self._private, ignore_errors=True)
 
+    def _started(self, retriever: _R) -> _R:
+        self._follow(retriever)
+        retriever.handle_event(EventType.START_RUN, self._engine.new_context())
+        return retriever
+
     def _follow(self, retriever: ObjectRetriever) -> None:
         """Have a retriever look at the files of this moment, and stream where we can wait for it to end.
 
@@ -294,6 +311,20 @@ class NVFlareSite(JobSite):
     def _file_done(self, stream_ctx: dict[str, Any], fl_ctx: FLContext) -> None:
         if FileStreamer.get_rc(stream_ctx) == ReturnCode.OK:
             self._received.append(Path(FileStreamer.get_file_location(stream_ctx)))
+
+
+class _Retriever:
+    """Another retriever of a site."""
+
+    def __init__(self, site: NVFlareSite, retriever: ContainerRetriever) -> None:
+        self._site = site
+        self._retriever = retriever
+
+    def add_container(self, name: str, container: object) -> None:
+        self._retriever.add_container(name, container)
+
+    def retrieve_container(self, peer: str, name: str, *, timeout: float) -> object:
+        return self._site.retrieved(self._retriever, peer, name, timeout)
 
 
 def _register_tensors() -> None:

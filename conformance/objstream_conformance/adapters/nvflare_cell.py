@@ -223,14 +223,14 @@ class Cell:
     def _send(self, target: str, channel: str, topic: str, message: Message, headers: dict[str, Any]) -> bool:
         """Put a message on the wire; whether it could be sent is returned, not whether it arrived."""
         peer = self._cells.get(target)
-        if peer is None:
-            return False
         kind = MessageType.REPLY if channel == CellChannel.RETURN_ONLY else MessageType.REQ
         routing = dict(zip(_ROUTING, (self.fqcn, target, kind, channel, topic), strict=True))
         frame = _frame({**(message.headers or {}), **routing, **headers}, message.payload or [])
         try:
-            arrived = self._network.carry(self.name, peer.name, frame)
+            arrived = self._network.carry(self.name, FQCN.split(target)[0], frame)
         except Cut:
+            return False
+        if peer is None:
             return False
         for each in arrived:
             peer.receive(each)

@@ -36,7 +36,7 @@ from .wire import ReferenceEnd
 
 CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "owner-verdict", "cancel", "into", "observer"}
-    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "resume", "wire"}
+    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "resume", "retrievers", "wire"}
 )
 SERVED = 32
 """Verdicts of retrievals that are kept for `served`."""
@@ -125,6 +125,9 @@ class ReferenceSite:
 
     def add_directory(self, path: Path) -> None:
         FileRetriever(self._site, root=path, directory=self._directory, chunk=self._chunk)
+
+    def another_retriever(self) -> ReferenceSite:
+        return ReferenceSite(self._site, self._directory, self._chunk, self._route)
 
     def register(
         self, cls: type, name: str, encode: Callable[[object], object], decode: Callable[[object], object]

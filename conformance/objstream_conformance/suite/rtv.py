@@ -328,6 +328,26 @@ def _account(t: Case, owner: Party) -> list[Exception | None]:
     return found
 
 
+@requirement("OSP-RTV-018", needs=["container", "pull", "retrievers"])
+def several_retrievers(t: Case) -> None:
+    """Both sites have a second retriever: what is offered through either is retrieved through its like."""
+    first = owner, requester = t.sites()
+    second = [
+        Party(
+            site.name,
+            t.succeeds(lambda s=site: s.extra("another_retriever"), "a second retriever to be possible"),  # type: ignore[misc]
+            site.directory,
+        )
+        for site in first
+    ]
+    for index, (there, here) in enumerate((first, second)):
+        there.add_container(f"of retriever {index}", [index])
+        got = t.succeeds(lambda r=here, i=index: r.retrieve_container(owner.name, f"of retriever {i}"))  # type: ignore[misc]
+        t.same([index], got)
+    got = t.succeeds(lambda: requester.retrieve_container(owner.name, "of retriever 0"))
+    t.same([0], got, "a second retriever must not take the place of the first")
+
+
 def _destination() -> dict[str, Any]:
     return {
         "weight": np.zeros((300, 400), np.float32),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Callable
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
+from ..sites import Party
 
 SECRET = "swordfish-7461"
 
@@ -53,7 +58,7 @@ class Failure(Exception):
 
 @requirement("OSP-SEC-001", needs=["container", "sites"])
 def no_foreign_instances(t: Case) -> None:
-    """Objects of other classes are sent: no instance of them comes into being, and none is delivered."""
+    """Objects of other classes are sent, there and back: no instance comes into being, and none is delivered."""
     for value in (Plain(), Reducing(), Data(2), Choice.ONE, Failure("x"), Plain):
         before = Made.count
         for container in ({"odd": value}, [[value]]):
@@ -70,6 +75,66 @@ def no_foreign_instances(t: Case) -> None:
             )
         made = Made.count - before
         t.expect(not made, "no instance made of a class that is not listed", f"{made} were made")
+    _not_even_what_was_sent(t)
+
+
+def _not_even_what_was_sent(t: Case) -> None:
+    """A site has tried to send an object of a class: one that is sent to it is refused all the same."""
+    one, other = t.sites()
+    for value in (Data(2), Choice.ONE):
+        for sender, receiver in ((one, other), (other, one)):
+            try:
+                _send(t, sender, receiver, [value])
+            except (Rejected, TimeoutError):
+                continue
+            kind = type(value).__qualname__
+            t.expect(False, f"no {kind} to arrive at a site that has sent one", "it did")
+
+
+def _send(t: Case, sender: Party, receiver: Party, container: object) -> None:
+    """Move a container by pull where that is on offer."""
+    if t.has("pull"):
+        name = t.fresh_name()
+        sender.add_container(name, container)
+        receiver.retrieve_container(sender.name, name, timeout=DEADLINE)
+    else:
+        verdict = sender.send_container([receiver.name], container, timeout=DEADLINE)[receiver.name]
+        if verdict is not None:
+            raise verdict
+
+
+@contextmanager
+def _module(t: Case) -> Iterator[Any]:
+    """A module that can be found by its name, and that has been forgotten after an instance was made."""
+    name = f"found_by_name_{t.random.getrandbits(64):x}"
+    folder = t.directory / "modules"
+    folder.mkdir()
+    (folder / f"{name}.py").write_text("class Mapping(dict):\n    pass\n\n\nclass Thing:\n    pass\n")
+    sys.path.insert(0, str(folder))
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop(name, None)
+
+
+@requirement("OSP-SEC-013", needs=["container"])
+def nothing_is_imported(t: Case) -> None:
+    """Objects of a module that can be found are sent, as containers and in them: nothing imports the module."""
+    with _module(t) as module:
+        for container in (module.Mapping(a=1), {"odd": module.Thing()}, [module.Mapping(a=1)]):
+            sys.modules.pop(module.__name__, None)
+            try:
+                t.transfer(container, timeout=DEADLINE)
+            except (Rejected, TimeoutError):
+                pass
+            what = type(container).__name__
+            t.expect(
+                module.__name__ not in sys.modules,
+                f"no module imported for a name in the stream ({what})",
+                "it was imported",
+                "compare names with a closed list, and look nothing up",
+            )
 
 
 def _says(t: Case, operation: Callable[[], object], secrets: dict[str, str]) -> None:

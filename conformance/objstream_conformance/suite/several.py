@@ -124,10 +124,17 @@ def failing_neighbour(t: Case) -> None:
 
 @requirement("OSP-SES-018", needs=["multi-target"])
 def verdict_for_each(t: Case) -> None:
-    """One of three targets cannot be reached: success is reported for exactly those that have the object."""
+    """One of several targets cannot be reached, or its link dies at the end: success is reported for who has it."""
     sender, *targets = t.sites(4)
     t.fault("drop", target=targets[1].name, times=0)
     value, verdicts = send(t, sender, [site.name for site in targets], timeout=DEADLINE)
+    _reported(targets, value, verdicts, t)
+    t.network.heal()
+    _dying_at_the_end(t)
+
+
+def _reported(targets: list[Party], value: object, verdicts: Verdicts, t: Case) -> None:
+    """Success is reported for exactly those targets that have the object."""
     for site in targets:
         success, has = verdicts[site.name] is None, holds(site, value)
         t.expect(
@@ -135,6 +142,22 @@ def verdict_for_each(t: Case) -> None:
             "success for the targets that have the object and a failure for the others",
             f"{site.name} {'has' if has else 'has not'} got it, reported is {verdicts[site.name] or 'success'}",
         )
+
+
+def _dying_at_the_end(t: Case) -> None:
+    """The link to one of two targets dies at the last messages: success is reported for who has the object."""
+    sender = t.sites()[0]
+    names = [site.name for site in t.sites(3)[1:]]
+    trace = t.rehearse(lambda: send(t, sender, names)).way(source=sender.name, target=names[0])
+    failed = False
+    for message in trace.messages[-3:]:
+        with t.elsewhere() as there:
+            there.hit("drop", message, times=0)
+            there.sites(3)
+            value, verdicts = send(there, there.sites()[0], names, timeout=DEADLINE)
+            _reported(there.sites(3)[1:], value, verdicts, there)
+            failed |= verdicts[names[0]] is not None
+    t.exercised(failed, "the target whose link dies to fail")
 
 
 @requirement("OSP-SES-019", needs=["multi-target"])
@@ -189,9 +212,11 @@ def slow_target(t: Case) -> None:
 
 @requirement("OSP-SES-021", needs=["sites"], any_of=["push"])
 def no_targets(t: Case) -> None:
-    """A push to an empty list of targets is refused."""
+    """A push to an empty list of targets is refused, and nothing of it is sent to anybody."""
     sender = t.sites()[0]
     t.refused(lambda: send(t, sender, [], timeout=DEADLINE), "a push without targets to be refused")
+    sent = {message.target for message in t.network.since(0).messages}
+    t.expect(not sent, "nothing sent by a push without targets", f"messages to {', '.join(sorted(sent))}")
 
 
 @requirement("OSP-SES-022", needs=["sites"], any_of=["push"])

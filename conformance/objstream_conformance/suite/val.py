@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import re
 import struct
 import uuid
 import zoneinfo
 from typing import Any
 
+import numpy as np
+
 from ..case import Case
 from ..cases import requirement
 from ..compare import show
+
+_WORD = re.compile(rb"[ -~]{3,60}")
 
 
 def floats(*bits: int) -> list[float]:
@@ -280,7 +285,7 @@ def occurrences(t: Case) -> None:
 
 @requirement("OSP-VAL-041", needs=["container"])
 def control_words(t: Case) -> None:
-    """Dicts, lists and texts that look like markers of common encodings arrive as plain data."""
+    """Dicts, lists and texts that look like markers of an encoding, common ones and this one, arrive as plain data."""
     names = (
         "__type__",
         "__class__",
@@ -308,3 +313,16 @@ def control_words(t: Case) -> None:
         {258: [1, 1]},
     ]
     t.carries({"markers": markers, "__type__": "dict", "tuple": 1})
+    _words_of_the_wire(t)
+
+
+def _words_of_the_wire(t: Case) -> None:
+    """Every word seen on the wire while many values travel is sent as a key, as a value and alone: they arrive."""
+    values: list[object] = [None, True, 1.5, "text", b"bytes", (1, "two"), {3}, {"key": [4]}]
+    if t.has("numpy"):
+        values.append(np.arange(3.0))
+    t.succeeds(lambda: t.transfer(values))
+    bodies = [message.body or b"" for message in t.network.since(0).messages]
+    words = sorted({word.decode() for body in bodies for word in _WORD.findall(body)})[:200]
+    t.exercised(words, "words to be seen on the wire")
+    t.carries([[word, {word: word}, {word: [1], "more": 2}] for word in words])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from objstream import Code, Limits, TransferError
 from objstream.digests import Chain
 from objstream.frames import HEADER, Frame, FrameReader, FrameType
 from objstream.meta import Key
 from objstream.session import Buffers, Connection, Event, Receiver, Sender, State
-from objstream_conformance.simulation import Bench
+from objstream_conformance.simulation import Bench, Retriever
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Planted:
     Attributes:
         bench: it, in the place of the reference.
         found: what the problem that shows it must say.
+        federations: it takes several sites to see it.
     """
 
     bench: Bench
     found: str
+    federations: bool = False
 
 
 def _with(frame: Frame, **changes: Any) -> Frame:
@@ -227,6 +229,46 @@ class NoNumbers(Connection):
         self._reader = LaxReader(self, limits, preface=preface)
 
 
+class Sharing(Receiver):
+    """Has one buffer for all sessions."""
+
+    _one = bytearray(1 << 16)
+
+    def landing(self, frame: Frame, left: int) -> memoryview:
+        view = super().landing(frame, left)
+        return view if frame.type is FrameType.DATA else memoryview(self._one)[: frame.length]
+
+    def on_data(self, frame: Frame) -> None:
+        if frame.type is FrameType.ENTRIES:
+            self._scratch[: frame.length] = self._one[: frame.length]
+        super().on_data(frame)
+
+
+class Entangled(Sender):
+    """Spends the credit of whoever was asked last."""
+
+    _common: ClassVar[list[int]] = [0]
+
+    def _on_credit(self, frame: Frame) -> None:
+        super()._on_credit(frame)
+        self._common[0] = self._credit
+
+    def _content(self) -> Buffers | None:
+        self._credit = max(self._credit, self._common[0])
+        return super()._content()
+
+
+class Remembering(Retriever):
+    """Gives what had the name first."""
+
+    def __init__(self, site: Any, kind: str) -> None:
+        self._first: dict[str, Any] = {}
+        super().__init__(site, kind)
+
+    def find(self, name: str) -> Any:
+        return self._first.setdefault(name, super().find(name))
+
+
 def _receiver(cls: type[Receiver], found: str) -> Planted:
     return Planted(Bench(receiver=cls), found)
 
@@ -258,4 +300,9 @@ PLANTED: dict[str, Planted] = {
     "a sender that leaves its source open": _sender(Negligent, "left behind"),
     "a sender that lets errors out": _sender(Crashing, "crash"),
     "a reader that skips numbers": Planted(Bench(connection=NoNumbers), "OSP-FRM-015"),
+    "receivers that share a buffer": Planted(Bench(receiver=Sharing), "CORRUPT", federations=True),
+    "senders that share their credit": Planted(Bench(sender=Entangled), "OSP-FLW-002", federations=True),
+    "a retriever that gives what was replaced": Planted(
+        Bench(retriever=Remembering), "wrong object", federations=True
+    ),
 }

@@ -11,7 +11,17 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from objstream_conformance.simulation import Bench, examine, make_plan, shrink, simulate, simulate_many
+from objstream_conformance.simulation import (
+    Bench,
+    FederationPlan,
+    Plan,
+    examine,
+    make_federation,
+    make_plan,
+    shrink,
+    simulate,
+    simulate_many,
+)
 
 from .planted import PLANTED, Planted
 
@@ -29,6 +39,15 @@ def test_every_promise_is_kept(part: int) -> None:
     assert campaign.outcomes["delivered", "delivered"] > number // 4
 
 
+@pytest.mark.parametrize("part", range(2))
+def test_every_promise_is_kept_by_several_sites(part: int) -> None:
+    number = SESSIONS[os.environ.get("HYPOTHESIS_PROFILE", "quick")] // 10
+    campaign = simulate_many(range(part * number, (part + 1) * number), federations=True)
+    assert [(finding.seed, finding.problems) for finding in campaign.findings] == []
+    assert campaign.sessions > 3 * number
+    assert campaign.outcomes["delivered", "delivered"] > number
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_faults_are_found(name: str) -> None:
     planted = PLANTED[name]
@@ -37,9 +56,15 @@ def test_planted_faults_are_found(name: str) -> None:
 
 
 def first(planted: Planted, seeds: range) -> int | None:
-    """The first seed that shows it."""
+    """The first seed that shows it, within as many sessions as there are seeds."""
+    sessions = 0
     for seed in seeds:
-        if any(planted.found in str(problem) for problem in examine(make_plan(seed), planted.bench).problems):
+        plan = make_federation(seed) if planted.federations else make_plan(seed)
+        examined = examine(plan, planted.bench)
+        sessions += len(examined.plays)
+        if sessions > len(seeds):
+            return None
+        if any(planted.found in str(problem) for problem in examined.problems):
             return seed
     return None
 
@@ -50,19 +75,34 @@ def test_a_finding_is_shrunk_and_keeps_its_promise() -> None:
     assert seed is not None
     plan = make_plan(seed)
     finding = shrink(plan, examine(plan, planted.bench).problems, planted.bench)
+    assert isinstance(finding.plan, Plan)
     assert len(finding.plan.faults) <= len(plan.faults)
     assert any(planted.found in str(problem) for problem in finding.problems)
+    assert examine(finding.plan, planted.bench).problems == finding.problems
+
+
+def test_a_federation_is_shrunk_to_the_errands_that_matter() -> None:
+    planted = PLANTED["senders that share their credit"]
+    seed = first(planted, range(WITHIN))
+    assert seed is not None
+    plan = make_federation(seed)
+    finding = shrink(plan, examine(plan, planted.bench).problems, planted.bench)
+    assert isinstance(finding.plan, FederationPlan)
+    assert len(finding.plan.errands) == 2
+    assert finding.plan.happenings == ()
     assert examine(finding.plan, planted.bench).problems == finding.problems
 
 
 def test_a_seed_plays_the_same_session_in_every_process() -> None:
     script = (
         "import hashlib\n"
-        "from objstream_conformance.simulation import examine, make_plan\n"
-        "lines = [str(record) for seed in range(60) for record in examine(make_plan(seed)).trace]\n"
+        "from objstream_conformance.simulation import examine, make_federation, make_plan\n"
+        "plans = [make(seed) for make in (make_plan, make_federation) for seed in range(40)]\n"
+        "lines = [str(record) for plan in plans for record in examine(plan).trace]\n"
         "print(hashlib.sha256('\\n'.join(lines).encode()).hexdigest(), len(lines))\n"
     )
-    lines = [str(record) for seed in range(60) for record in examine(make_plan(seed)).trace]
+    plans = [make(seed) for make in (make_plan, make_federation) for seed in range(40)]
+    lines = [str(record) for plan in plans for record in examine(plan).trace]
     here = f"{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()} {len(lines)}"
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
@@ -104,3 +144,12 @@ def test_the_command_plays_one_seed_again() -> None:
     assert result.exit_code == 0, result.output
     assert "every promise was kept" in result.output
     assert CliRunner().invoke(simulate, ["--only-seed", "12", "--keep", "99"]).exit_code == 2
+
+
+def test_the_command_plays_federations() -> None:
+    result = CliRunner().invoke(simulate, ["--federations", "--sessions", "20", "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["sessions"] > 40
+    result = CliRunner().invoke(simulate, ["--federations", "--only-seed", "5"])
+    assert result.exit_code == 0, result.output
+    assert "every promise was kept" in result.output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from objstream.errors import Code
@@ -65,30 +65,31 @@ class Problem:
         return f"{self.promise}: {self.detail}"
 
 
-def judge(play: Play) -> list[Problem]:
-    """All broken promises of a play."""
+def judge(play: Play, excused: Set[str] = frozenset()) -> list[Problem]:
+    """All broken promises of a play; `excused` are codes that something outside of its plan explains."""
     problems = [Problem("crash", crash) for crash in play.crashes]
     if play.hung:
         problems.append(Problem("hang", play.hung))
     if play.disk.temporary and "receiver" not in play.dead:
         problems.append(Problem("left behind", f"temporary files {sorted(play.disk.temporary)}"))
-    codes = _allowed(play.plan)
+    codes = _allowed(play.plan) | excused
+    calm = play.plan.calm and not excused
     for number, played in enumerate(play.sessions):
         problems += [
             Problem(problem.promise, f"session {number}: {problem.detail}")
-            for problem in _session(play, played, codes)
+            for problem in _session(play, played, codes, calm)
         ]
     return problems
 
 
-def _session(play: Play, played: Played, codes: set[str]) -> Iterator[Problem]:
+def _session(play: Play, played: Played, codes: set[str], calm: bool) -> Iterator[Problem]:
     sender = None if "sender" in play.dead else played.sender
     receiver = None if "receiver" in play.dead else played.receiver
     yield from _objects(played)
     yield from _agreement(play, played)
     for session, side in ((sender, "sender"), (receiver, "receiver")):
         if session is not None:
-            yield from _ending(play, session, side, codes)
+            yield from _ending(play, session, side, codes, calm)
     if sender is not None and sender.finished and played.source is not None:
         yield from _account(played.source, "the source", kept=sender.error is None)
     if receiver is not None and receiver.finished and played.store is not None:
@@ -133,14 +134,14 @@ def _agreement(play: Play, played: Played) -> Iterator[Problem]:
         yield Problem("left behind", f"files {sorted(play.disk.files)}, delivered were {sorted(expected)}")
 
 
-def _ending(play: Play, session: AnySession, side: str, codes: set[str]) -> Iterator[Problem]:
+def _ending(play: Play, session: AnySession, side: str, codes: set[str], calm: bool) -> Iterator[Problem]:
     if not session.finished:
         if not play.hung:
             yield Problem("hang", f"the {side} is in state {session.state.value}")
         return
     if session.error is None:
         return
-    if play.plan.calm:
+    if calm:
         yield Problem("not delivered", f"nothing was in the way of the {side}: {session.error}")
     elif session.error.code.name not in codes:
         yield Problem("wrong code", f"the {side} reports {session.error}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from objstream.limits import Limits
 
@@ -102,9 +102,6 @@ class Plan:
     capacity: int = 0
     ponder: float = 0.0
     faults: tuple[Fault, ...] = field(default=())
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def having(self, faults: tuple[Fault, ...]) -> Plan:
         """The same plan with other faults."""

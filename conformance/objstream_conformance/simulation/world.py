@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from objstream import Code, ObjectAssembler, ObjectStreamer, TransferError
+from objstream import Code, ObjectAssembler, ObjectRetriever, ObjectStreamer, TransferError
 from objstream.frames import FrameType
 from objstream.session import AnySession, Connection, Progress, Receiver, Sender
 
 from ..frames import HEADER
 from . import objects
-from .damage import damaged, forged
+from .link import Link
 from .objects import Account, Disk, Subject, Trouble
-from .plan import LAST_WORD, NETWORK, Fault, Plan, Side
+from .plan import Fault, Plan, Side
 
 STEPS = 200_000
 """Turns after which a session is taken to go on for ever."""
 
 _ANNOUNCING = (FrameType.OFFER, FrameType.OPEN)
-_LAST_WORDS = (FrameType.END, FrameType.DONE)
 _BEGINNING = ((FrameType.OFFER, 0), (FrameType.REQUEST, 0))
 
 
@@ -32,109 +30,13 @@ class Bench:
 
     Attributes:
         sender, receiver, connection: classes in the places of `Sender`, `Receiver` and `Connection`.
+        retriever: a class in the place of that by which the sites of a federation give their objects.
     """
 
     sender: type[Sender] = Sender
     receiver: type[Receiver] = Receiver
     connection: type[Connection] = Connection
-
-
-class Link:
-    """One direction: what is written arrives later, in part, twice, or not at all."""
-
-    def __init__(self, plan: Plan, side: Side) -> None:
-        self._messages = plan.messages
-        self._latency = plan.latency
-        self._digest = plan.digest
-        self._faults: dict[int, list[Fault]] = {}
-        self._last_words: list[Fault] = []
-        for fault in plan.faults:
-            if fault.side != side or fault.kind not in NETWORK:
-                continue
-            if fault.kind == "forge" and fault.at >= LAST_WORD:
-                self._last_words.append(fault)
-            else:
-                self._faults.setdefault(fault.at, []).append(fault)
-        self._arriving: list[tuple[float, int, int, bytes | None]] = []
-        self._last = 0.0
-        self._written = 0
-        self._sent = 0
-        self._held: list[tuple[int, bytes]] = []
-        self._first: tuple[int, bytes] | None = None
-        self._silent = False
-        self.cut = False
-
-    def __len__(self) -> int:
-        return len(self._arriving)
-
-    @property
-    def next_arrival(self) -> float | None:
-        return self._arriving[0][0] if self._arriving else None
-
-    def take(self, now: float) -> tuple[int, bytes | None] | None:
-        """What has arrived by now: the session's number and the bytes, None for the end; None when nothing has."""
-        if not self._arriving or self._arriving[0][0] > now:
-            return None
-        _, _, number, data = heapq.heappop(self._arriving)
-        return number, data
-
-    def end(self, now: float) -> None:
-        """Nothing more will come."""
-        self._put(now, -1, None)
-
-    def write(self, now: float, number: int, data: bytes) -> None:
-        """Raises ConnectionError when the link is cut, or is cut by this."""
-        if self.cut:
-            raise ConnectionError("the link is cut")
-        nth, self._written = self._written, self._written + 1
-        if self._first is None:
-            self._first = number, data
-        faults = self._faults.get(nth)
-        if self._last_words and data[0] in _LAST_WORDS:
-            faults, self._last_words = [*(faults or []), *self._last_words], []
-        if faults is None and not self._held:
-            if not self._silent:
-                self._put(now, number, data)
-            return
-        self._misbehave(now, number, data, faults or [])
-
-    def _misbehave(self, now: float, number: int, data: bytes, faults: list[Fault]) -> None:
-        arriving = [(number, data)]
-        late = 0.0
-        for fault in faults:
-            amount = int(fault.amount)
-            if fault.kind == "drop":
-                arriving = []
-            elif fault.kind == "duplicate":
-                arriving = arriving * 2
-            elif fault.kind == "reorder":
-                self._held, arriving = self._held + arriving, []
-            elif fault.kind == "replay" and self._first is not None:
-                arriving = [*arriving, self._first]
-            elif fault.kind == "delay":
-                late += fault.amount
-            elif fault.kind == "silence":
-                self._silent, arriving = True, []
-            elif fault.kind == "cut":
-                self.cut = True
-                arriving = [] if self._messages else [(number, data[: amount % (len(data) + 1)])]
-            elif fault.kind == "forge":
-                arriving = [(one, forged(part, amount, self._digest)) for one, part in arriving]
-            else:
-                arriving = [(one, damaged(fault.kind, amount, part)) for one, part in arriving]
-        if arriving and not any(fault.kind == "reorder" for fault in faults):
-            arriving, self._held = arriving + self._held, []
-        for one, part in [] if self._silent else arriving:
-            self._put(now + late, one, part)
-        if self.cut:
-            raise ConnectionError("the link was cut")
-
-    def _put(self, now: float, number: int, data: bytes | None) -> None:
-        arrival = now + self._latency
-        if not self._messages or data is None:
-            arrival = self._last = max(self._last, arrival)
-        self._sent += 1
-        heapq.heappush(self._arriving, (arrival, self._sent, number, data))
+    retriever: type[ObjectRetriever] | None = None
 
 
 @dataclass
@@ -375,47 +277,84 @@ class End:
 
 
 class World:
-    """Two ends and what is between them."""
+    """Two ends and what is between them.
+
+    Attributes:
+        steps: turns that have been given to the ends.
+    """
+
+    name = "object"
 
     def __init__(self, plan: Plan, bench: Bench, connect: Callable[..., Connection]) -> None:
         self.plan = plan
         self.bench = bench
         self.connect = connect
         self.rng = random.Random(plan.seed ^ 0x5EED)
-        changing = bool(plan.of("changed"))
-        sessions = [
-            Played(kind, Subject(kind, objects.make_object(kind, self.rng, plan.size), changing))
-            for kind in plan.kinds
-        ]
-        self.play = Play(plan, sessions, Disk())
+        self.steps = 0
+        self.play = Play(plan, self.subjects(), Disk())
         self._source_trouble = Trouble(plan.of("source"))
         self._store_trouble = Trouble(plan.of("store"))
         forth, back = Link(plan, "sender"), Link(plan, "receiver")
         self.ends: dict[Side, End] = {}
-        self.ends["sender"] = End("sender", self, back, forth)
-        self.ends["receiver"] = End("receiver", self, forth, back)
         self._due: dict[int, list[Fault]] = {}
         for fault in plan.of("cancel", "crash", "vanish", "pause", "changed"):
             self._due.setdefault(fault.at, []).append(fault)
+        self.ends["sender"] = End("sender", self, back, forth)
+        self.ends["receiver"] = End("receiver", self, forth, back)
+
+    def subjects(self) -> list[Played]:
+        """The sessions to come, each with its object."""
+        changing = bool(self.plan.of("changed"))
+        return [
+            Played(kind, Subject(kind, objects.make_object(kind, self.rng, self.plan.size), changing))
+            for kind in self.plan.kinds
+        ]
 
     def run(self) -> Play:
-        play, rng = self.play, self.rng
-        sender, receiver = self.ends["sender"], self.ends["receiver"]
         now = 0.0
-        for step in range(STEPS):
-            if step in self._due:
-                self._strike(step, now)
-            first, second = (sender, receiver) if rng.random() < 0.5 else (receiver, sender)
-            if self._turn(first, now) or self._turn(second, now):
+        while self.steps < STEPS:
+            if self.step(now):
                 continue
-            moments = [moment for end in (sender, receiver) if (moment := end.waits_until(now)) is not None]
-            if not moments and not any(at > step for at in self._due):
-                play.steps, play.now = step, now
-                self._check_end(sender, receiver)
-                return play
-            now = max(now, min(moments, default=now))
-        play.hung = f"no end after {STEPS} steps"
-        return play
+            moment = self.waits_until(now)
+            if moment is None:
+                break
+            now = max(now, moment)
+        self.over(now)
+        return self.play
+
+    def step(self, now: float) -> bool:
+        """A turn for one of the ends; False when neither has anything to do."""
+        if self.steps in self._due:
+            self._strike(self.steps, now)
+        self.steps += 1
+        sender, receiver = self.ends["sender"], self.ends["receiver"]
+        first, second = (sender, receiver) if self.rng.random() < 0.5 else (receiver, sender)
+        return self._turn(first, now) or self._turn(second, now)
+
+    def waits_until(self, now: float) -> float | None:
+        """When something happens that needs no turn; None when nothing ever will."""
+        moments = [moment for end in self.ends.values() if (moment := end.waits_until(now)) is not None]
+        if not moments and not any(at >= self.steps for at in self._due):
+            return None
+        return min(moments, default=now)
+
+    def over(self, now: float) -> None:
+        """Nothing happens any more."""
+        self.play.steps, self.play.now = self.steps, now
+        if self.steps >= STEPS:
+            self.play.hung = f"no end after {STEPS} steps"
+            return
+        for end in self.ends.values():
+            if end.alive:
+                for session in end.unfinished():
+                    self.play.hung = f"the {end.side} waits for ever in state {session.state.value}"
+
+    def kill(self, side: Side, now: float, *, unnoticed: bool) -> None:
+        """The process of that side is gone."""
+        end = self.ends[side]
+        if end.alive:
+            end.die(now, unnoticed=unnoticed)
+            self.play.dead.add(side)
 
     def _turn(self, end: End, now: float) -> bool:
         try:
@@ -437,15 +376,8 @@ class World:
                 end.asleep_until = max(end.asleep_until, now + fault.amount)
             elif fault.kind == "cancel" and end.alive:
                 end.cancel()
-            elif fault.kind in ("crash", "vanish") and end.alive:
-                end.die(now, unnoticed=fault.kind == "vanish")
-                self.play.dead.add(fault.side)
-
-    def _check_end(self, *ends: End) -> None:
-        for end in ends:
-            if end.alive:
-                for session in end.unfinished():
-                    self.play.hung = f"the {end.side} waits for ever in state {session.state.value}"
+            elif fault.kind in ("crash", "vanish"):
+                self.kill(fault.side, now, unnoticed=fault.kind == "vanish")
 
     def session(self, side: Side, number: int) -> AnySession:
         """A new session of that side; what a peer begins may be one that nobody planned."""
@@ -456,8 +388,8 @@ class World:
         observer = (lambda progress: self.ends[side].observe(progress)) if plan.of("observer") else None
         if side == "sender":
             sender = self.bench.sender(
-                self._source(played) if plan.push else None,
-                name="object",
+                self.source(played) if plan.push else None,
+                name=self.name,
                 limits=plan.sender_limits,
                 accepted=plan.accepted,
                 deadline=plan.deadlines[0],
@@ -468,8 +400,8 @@ class World:
                 sender.offer()
             return sender
         receiver = self.bench.receiver(
-            None if plan.push else self._store(played),
-            name="object",
+            None if plan.push else self.store(played),
+            name=self.name,
             limits=plan.receiver_limits,
             offered=plan.offered,
             window=plan.window,
@@ -485,9 +417,9 @@ class World:
         """Be the application of a session that waits."""
         for played in self.play.sessions:
             if played.sender is session:
-                played.sender.open(self._source(played))
+                played.sender.open(self.source(played))
             elif played.receiver is session:
-                played.receiver.accept(self._store(played))
+                played.receiver.accept(self.store(played))
 
     def announced(self, number: int, end: End) -> None:
         """The sender announces its object: what it is from now on may not be delivered."""
@@ -496,13 +428,13 @@ class World:
                 if played.sender is not None and not played.sender.finished and played.subject.pinned is None:
                     played.subject.pinned = len(played.subject.states)
 
-    def _source(self, played: Played) -> ObjectStreamer:
+    def source(self, played: Played) -> ObjectStreamer:
         make = objects.SOURCES[played.kind]
         source = make(played.subject, self.plan, self._source_trouble)
         played.source = source.account
         return source
 
-    def _store(self, played: Played) -> ObjectAssembler:
+    def store(self, played: Played) -> ObjectAssembler:
         store: objects.ContainerStore | objects.FileStore | objects.EntriesStore
         if played.kind == "file":
             name = f"file {self.play.sessions.index(played)}"

@@ -249,6 +249,10 @@ class Entangled(Sender):
 
     _common: ClassVar[list[int]] = [0]
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._common[0] = 0
+
     def _on_credit(self, frame: Frame) -> None:
         super()._on_credit(frame)
         self._common[0] = self._credit

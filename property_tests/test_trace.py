@@ -16,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objstream import ContainerRetriever, Options, Outcome, SocketSite
+from objstream_conformance.cbor import Map, cbor
 from objstream_conformance.frames import Type
 from objstream_conformance.registry import load as requirements
 from objstream_conformance.simulation import Plan, examine, make_plan
 from objstream_conformance.trace import Record, check, dump, load, recording, trace
+from objstream_conformance.trace.recorder import named
 
 PULL = Plan(3, size=6, chunk=50, window=100, inline=64)
 PUSH = dataclasses.replace(PULL, push=True)
@@ -175,6 +177,43 @@ def test_what_is_wrong_is_named(name: str) -> None:
     found = [violation.requirement for violation in check(doctor(log))]
     assert requirement in found, found
     assert requirement in requirements()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"flags": 2},
+        {"flags": 1},
+        {"seq": 99},
+        {"type": 99},
+        {"data": 0},
+        {"data": 1 << 30},
+    ],
+)
+def test_what_the_header_shows_comes_before_damaged_meta(fields: dict[str, int]) -> None:
+    due = "TOO_LARGE" if fields.get("data") else "PROTOCOL"
+    for outcome in ("PROTOCOL", "CORRUPT", "TOO_LARGE"):
+        end = Record(0.0, "end", log_name, outcome=outcome)
+        log = changed(R_CONTENT, fault="meta", meta=None, **fields)(RECEIVER)[: R_CONTENT + 1]
+        told = check([*log, dataclasses.replace(end, connection=log[0].connection)])
+        assert bool(told) == (outcome != due), (outcome, told)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        cbor({-1: 1}),
+        cbor({"digest": 1}),
+        cbor({True: 1}),
+        cbor(Map(((1, 1), (1, 2)))),
+        cbor([]),
+        b"\xa1\x00" + b"\x81" * 4000,
+        b"\xa1\x00",
+        b"\xff",
+    ],
+)
+def test_what_is_no_meta_is_recorded_as_such(meta: bytes) -> None:
+    assert named(meta) is None
 
 
 def test_every_rule_names_a_requirement_that_exists() -> None:

@@ -235,6 +235,18 @@ def test_an_open_with_what_was_not_asked_for_is_refused(changed: dict[str, Any])
     assert refusal(talk.say(OPEN, opened(**changed)), receiver) is Code.PROTOCOL
 
 
+@pytest.mark.parametrize(("kind", "opens"), [("list", "dict"), ("x-list", "list"), ("file", "list")])
+def test_only_a_request_for_a_container_takes_any_of_them(kind: str, opens: str) -> None:
+    talk, receiver, _ = asking(kind=kind)
+    assert refusal(talk.say(OPEN, opened(kind=opens)), receiver) is Code.PROTOCOL
+
+
+def test_a_request_for_one_kind_of_container_takes_that() -> None:
+    talk, receiver, _ = asking(kind="list")
+    assert talk.say(OPEN, opened(kind="list")) == []
+    assert receiver.state is State.RECEIVING
+
+
 def test_an_open_of_another_kind_than_was_offered_is_refused() -> None:
     receiver = Receiver(offered=["sha-256"])
     talk = Talk(incoming=lambda _: receiver)

@@ -11,6 +11,7 @@ from ..frames import Frame, FrameType
 from ..limits import MIB, Limits
 from ..meta import MAX_UINT, Key, Meta
 from ..streamers.base import Description, ObjectAssembler
+from ..streamers.container import CONTAINERS
 from .base import DEADLINE, LOGGER, SLOWEST, VERSIONS, Buffers, Observer, Progress, Session
 from .kept import Kept, Point, Record
 from .tables import RECEIVER, Event
@@ -246,7 +247,7 @@ class Receiver(Session):
         meta = frame.meta
         kind = meta[Key.KIND]
         assert self._assembler is not None
-        expected = kind == self._asked if self.offer else self._takes(kind)
+        expected = self._fits(kind) and (bool(self.offer) or self._takes(kind))
         point = None if self._point is None else list(self._point)
         digests = self._offered if self._kept is None or point is None else [self._kept.opened[Key.DIGESTS]]
         for fits, what in (
@@ -301,6 +302,10 @@ class Receiver(Session):
             self._replaying = None
             self._grant()
             self._report()
+
+    def _fits(self, kind: str) -> bool:
+        """Whether this is the kind that was asked for, or in a pull one of those that "container" stands for."""
+        return kind == self._asked or (not self.offer and self._asked == "container" and kind in CONTAINERS)
 
     def _takes(self, kind: str) -> bool:
         assert self._assembler is not None

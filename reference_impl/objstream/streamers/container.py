@@ -12,6 +12,8 @@ from ..values import Decoder, Label, Piece, Registry, encode
 from .base import Description, ObjectAssembler, ObjectStreamer
 
 KINDS: dict[type, str] = {dict: "dict", list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+CONTAINERS = frozenset(KINDS.values())
+"""What "container" in a REQUEST stands for."""
 
 EntryObserver = Callable[[object], None]
 
@@ -116,7 +118,7 @@ class ContainerAssembler(ObjectAssembler):
         self._items: Any = None
 
     def accepts(self, kind: str) -> bool:
-        return kind in KINDS.values()
+        return kind in CONTAINERS
 
     def begin(self, description: Description, limits: Limits) -> None:
         self._kind = description.kind

@@ -61,6 +61,10 @@ class Program:
         self.description = self.ask("describe", {}, START_SECONDS)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self.stop.alive and self._process.poll() is None
 

@@ -64,6 +64,11 @@ class TesteeAdapter(EndsAdapter):
             capabilities -= {"tensors"}  # there is nothing to compare them with
         return described(name, version, roles, capabilities)
 
+    @property
+    def pid(self) -> int:
+        """Of the program's process."""
+        return self._program().pid
+
     def wire(self, role: Role, name: str, value: object = None, **options: object) -> TesteeEnd:
         return TesteeEnd(self._program(), role, name, value, options)
 

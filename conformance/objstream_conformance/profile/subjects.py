@@ -24,7 +24,7 @@ from objstream import (
 )
 
 from ..contract import ROLES, Description, Site
-from ..locate import TESTEE, load_adapter
+from ..locate import load_adapter
 from .foreign import Foreign
 from .scenarios import BOTH, SIDES, Role, Scenario
 from .together import Pair, Together
@@ -74,8 +74,9 @@ def load(selector: str) -> Subject | Together | Foreign:
         return CellSubject()
     if selector == "reference-memory":
         return Together(load_adapter("reference"), selector)
-    if selector.startswith(TESTEE):
-        return Foreign(selector[len(TESTEE) :])
+    way, _, command = selector.partition(":")
+    if way == "testee":
+        return Foreign(command)
     found = load_adapter(selector)
     if isinstance(found, Subject):
         return found

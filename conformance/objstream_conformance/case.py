@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .assertions import Assertions, Operation
-from .compare import show
+from .compare import difference, show
 from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
+from .extras import Sampling
 from .network import Fault, Kind, Message, Network, Trace, aimed
 from .outcomes import AdapterError, Ending, NotApplicable, Unexercised, Violation
 from .sites import PATIENCE, Party, Verdicts, describe
@@ -33,6 +34,41 @@ class Load:
 
     sent: object
     move: Callable[[float], object]
+
+
+@dataclass(frozen=True)
+class Goods:
+    """An object of a kind that is on offer, and the operations for its kind.
+
+    Attributes:
+        given: what a site takes.
+        sent: what has to come of it.
+        kind: which operations move it.
+        read: makes what was sent of what a site has received.
+    """
+
+    given: Any
+    sent: object
+    kind: Literal["container", "file", "object"] = "container"
+    read: Callable[[Any], object] = lambda got: got
+
+    def offer(self, site: Party, name: str) -> None:
+        getattr(site, f"add_{self.kind}")(name, self.given)
+
+    def get(self, site: Party, peer: str, name: str, *, timeout: float = PATIENCE) -> Any:
+        """What a site retrieves, as it is."""
+        return getattr(site, f"retrieve_{self.kind}")(peer, name, timeout=timeout)
+
+    def retrieve(self, site: Party, peer: str, name: str, *, timeout: float = PATIENCE) -> object:
+        return self.read(self.get(site, peer, name, timeout=timeout))
+
+    def send(self, site: Party, targets: list[str], *, timeout: float = PATIENCE) -> Verdicts:
+        send: Callable[..., Verdicts] = getattr(site, f"send_{self.kind}")
+        return send(targets, self.given, timeout=timeout)
+
+    def is_held(self, got: Any) -> bool:
+        """Whether this is what a site has received."""
+        return not difference(self.sent, self.read(got))
 
 
 class Case(Assertions):
@@ -133,10 +169,10 @@ class Case(Assertions):
     def has(self, capability: str) -> bool:
         return capability in self.description.capabilities
 
-    def need(self, capability: str) -> None:
-        """End the case as not applicable unless the capability is declared."""
-        if not self.has(capability):
-            raise NotApplicable(f"the capability {capability}", "it is not declared")
+    def need(self, *capabilities: str) -> None:
+        """End the case as not applicable unless one of the capabilities is declared."""
+        if not any(map(self.has, capabilities)):
+            raise NotApplicable(f"the capability {' or '.join(capabilities)}", "it is not declared")
 
     def transfer(self, container: object, *, timeout: float = PATIENCE) -> object:
         """Move a container from the first site to the second, by pull where that is on offer."""
@@ -170,37 +206,34 @@ class Case(Assertions):
         return refusal
 
     def pull(self, container: object, *, timeout: float = PATIENCE) -> object:
-        owner, requester = self.sites()
-        name = self.fresh_name()
-        owner.add_container(name, container)
-        return requester.retrieve_container(owner.name, name, timeout=timeout)
+        return self._pull(Goods(container, container), timeout)
 
     def push(self, container: object, *, timeout: float = PATIENCE) -> object:
-        sender, receiver = self.sites()
-        return self._pushed(
-            receiver, lambda: sender.send_container([receiver.name], container, timeout=timeout)
-        )
+        return self._push(Goods(container, container), timeout)
 
     def transfer_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
         """As :meth:`transfer`, for a file; returns the path of the received one."""
         return (self.pull_file if self.has("pull") else self.push_file)(path, timeout=timeout)
 
     def pull_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
-        owner, requester = self.sites()
-        name = self.fresh_name()
-        owner.add_file(name, path)
-        return requester.retrieve_file(owner.name, name, timeout=timeout)
+        return Path(self._pull(Goods(path, path, "file"), timeout))  # type: ignore[arg-type]
 
     def push_file(self, path: Path, *, timeout: float = PATIENCE) -> Path:
-        sender, receiver = self.sites()
-        arrived = self._pushed(receiver, lambda: sender.send_file([receiver.name], path, timeout=timeout))
+        arrived = self._push(Goods(path, path, "file"), timeout)
         if not isinstance(arrived, Path):
             raise AdapterError("received() to hold a pathlib.Path for a file", f"it holds {show(arrived)}")
-        return receiver.inside(arrived)
+        return self.sites()[1].inside(arrived)
 
-    def _pushed(self, receiver: Party, send: Callable[[], Verdicts]) -> object:
+    def _pull(self, goods: Goods, timeout: float) -> object:
+        owner, requester = self.sites()
+        name = self.fresh_name()
+        goods.offer(owner, name)
+        return goods.get(requester, owner.name, name, timeout=timeout)
+
+    def _push(self, goods: Goods, timeout: float) -> object:
+        sender, receiver = self.sites()
         before = len(receiver.received())
-        verdict = send()[receiver.name]
+        verdict = goods.send(sender, [receiver.name], timeout=timeout)[receiver.name]
         if verdict is not None:
             raise verdict
         after = receiver.received()
@@ -212,24 +245,49 @@ class Case(Assertions):
             )
         return after[-1]
 
-    def load(self, way: str = "", *, pieces: int = 5, size: int = 300 << 10) -> Load:
-        """A random object of several pieces, a container where containers are on offer, else a file."""
-        way = way or ("pull" if self.has("pull") else "push")
-        if not self.has(way) or not (self.has("container") or self.has("file")):
-            raise NotApplicable("containers or files, by pull or by push", "they are not declared")
+    def goods(self, size: int, pieces: int = 1) -> Goods:
+        """A random object of about `size` bytes: a container where containers are on offer, else one of the
+        implementation's own kind, else a file.
+        """
         if self.has("container"):
-            value = [self.random.randbytes(size) for _ in range(pieces)]
-            carry = self.pull if way == "pull" else self.push
-            return Load(value, lambda timeout: carry(value, timeout=timeout))
-        return self.file_load(pieces * size, way)
+            value = [self.random.randbytes(size // pieces) for _ in range(pieces)]
+            return Goods(value, value)
+        if self.has("own"):
+            return self.own(size)
+        if self.has("file"):
+            return self.file_goods(size)
+        raise NotApplicable("an object to transfer: container, file or own", "none is declared")
+
+    def own(self, size: int) -> Goods:
+        """An object of the implementation's own kind."""
+        if not isinstance(self.adapter, Sampling):
+            raise AdapterError("an adapter with the capability own to have sample()", "it has no such method")
+        sample = self.adapter.sample(size)
+        return Goods(sample.given, sample.content, "object", sample.read)
+
+    def file_goods(self, size: int) -> Goods:
+        """A file of random bytes."""
+        data = self.random.randbytes(size)
+        return Goods(self.file(data), data, "file", lambda path: Path(path).read_bytes())
+
+    def load(self, way: str = "", *, pieces: int = 5, size: int = 300 << 10) -> Load:
+        """A random object of several pieces, see :meth:`goods`, by pull or by push."""
+        return self.loaded(self.goods(pieces * size, pieces), way)
 
     def file_load(self, size: int, way: str = "") -> Load:
         """A file of random bytes."""
+        return self.loaded(self.file_goods(size), way)
+
+    def loaded(self, goods: Goods, way: str = "") -> Load:
+        """How this object is moved from the first site to the second."""
         way = way or ("pull" if self.has("pull") else "push")
-        data = self.random.randbytes(size)
-        path = self.file(data)
-        carry = self.pull_file if way == "pull" else self.push_file
-        return Load(data, lambda timeout: carry(path, timeout=timeout).read_bytes())
+        self.need(way)
+        carry = self._pull if way == "pull" else self._push
+        return Load(goods.sent, lambda timeout: goods.read(carry(goods, timeout)))
+
+    def move(self, goods: Goods, timeout: float) -> object:
+        """What the second site receives of the first, as it is."""
+        return (self._pull if self.has("pull") else self._push)(goods, timeout)
 
     def fresh_name(self) -> str:
         self._names += 1
@@ -297,11 +355,11 @@ class Case(Assertions):
     def works(self) -> None:
         """The sites still do their work: a fresh transfer over the healed network succeeds."""
         self.network.heal()
-        value = {"again": [1, "two", 3.0]}
+        load = self.load(pieces=1, size=100)
         got = self.succeeds(
-            lambda: self.transfer(value), "the next transfer between the same sites to succeed"
+            lambda: load.move(PATIENCE), "the next transfer between the same sites to succeed"
         )
-        self.same(value, got, "a failed transfer must leave nothing behind that disturbs the next one")
+        self.same(load.sent, got, "a failed transfer must leave nothing behind that disturbs the next one")
 
     def no_leftovers(self, site: Party, before: dict[str, int]) -> None:
         """Nothing is in the site's directory that was not there before; tidying up is waited for."""

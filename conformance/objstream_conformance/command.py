@@ -31,6 +31,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("adapters", nargs=-1, metavar="ADAPTER...")
 @click.option(
+    "--streamer",
+    "streamers",
+    multiple=True,
+    metavar="MODULE:CLASS",
+    help="A subclass of objstream.ObjectStreamer that has sample().",
+)
+@click.option(
     "--flare-pair",
     "pairs",
     multiple=True,
@@ -61,6 +68,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--verbose", is_flag=True, help="Show evidence, and requirements that do not apply.")
 def check(
     adapters: tuple[str, ...],
+    streamers: tuple[str, ...],
     pairs: tuple[str, ...],
     only: tuple[str, ...],
     known_files: tuple[Path, ...],
@@ -81,9 +89,10 @@ def check(
     Exit status: 0 all conform, or fail exactly as known; 1 one does not; 2 the suite or an adapter broke; 3 nothing
     ran, or the result is inconclusive.
     """
+    adapters += tuple(f"streamer:{streamer}" for streamer in streamers)
     adapters += tuple(f"flare-pair:{pair}" for pair in pairs)
     if not adapters:
-        raise click.UsageError("there is nothing to check: give an ADAPTER, or --flare-pair")
+        raise click.UsageError("there is nothing to check: give an ADAPTER, --streamer or --flare-pair")
     if update_known is not None and len(adapters) != 1:
         raise click.UsageError("--update-known is about one ADAPTER")
     try:

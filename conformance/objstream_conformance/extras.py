@@ -7,8 +7,9 @@ capability `chunk-size` means that the adapter's class takes a keyword argument 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Observing(Protocol):
@@ -87,3 +88,45 @@ class Resuming(Protocol):
     def retrieve_container(self, peer: str, name: str, *, timeout: float, resume: bool) -> object: ...
 
     def retrieve_file(self, peer: str, name: str, *, timeout: float, resume: bool) -> str: ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An object of the implementation's own kind.
+
+    Attributes:
+        given: what a site takes, to offer it or to send it.
+        content: what the object holds, as a value of the model.
+        read: the content of what a site has received, the result of a retrieval or an element of `received()`.
+    """
+
+    given: object
+    content: object
+    read: Callable[[Any], object]
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """Capability `own`: the adapter, not a site, makes objects, and sites move them as :class:`Moving` says.
+
+    `size` is about how many bytes of content an object has; of size 0 it is the smallest that there is. The same size
+    gives an equal object.
+    """
+
+    def sample(self, size: int) -> Sample: ...
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """Capability `own`: as the operations of :class:`~.contract.Site` for containers.
+
+    What belongs to a pull or a push that is not declared raises :class:`~.contract.Unsupported`.
+    """
+
+    def add_object(self, name: str, given: object) -> None: ...
+
+    def retrieve_object(self, peer: str, name: str, *, timeout: float) -> object: ...
+
+    def send_object(
+        self, targets: list[str], given: object, *, timeout: float
+    ) -> dict[str, Exception | None]: ...

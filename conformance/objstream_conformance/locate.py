@@ -24,6 +24,7 @@ BUILT_IN: Final[dict[str, str]] = {
 }
 WAYS: Final[dict[str, str]] = {
     "testee": "objstream_conformance.adapters.testee:TesteeAdapter",
+    "streamer": "objstream_conformance.adapters.streamer:StreamerAdapter",
     "flare-pair": "objstream_conformance.adapters.nvflare_pair:PairAdapter",
 }
 """Adapters of the suite's own for what is given after the name and a colon, of which each says what it is."""

@@ -59,8 +59,11 @@ def unknown_name(t: Case) -> None:
         raise NotApplicable("the capability pull", "it is not declared")
     owner, requester = t.sites()
     name = f"nothing-{t.random.getrandbits(64):x}"
-    retrieve: Any = requester.retrieve_container if t.has("container") else requester.retrieve_file
-    t.rejected(lambda: retrieve(owner.name, name, timeout=DEADLINE), "a name nobody offered to be refused")
+    goods = t.goods(1000)
+    t.rejected(
+        lambda: goods.retrieve(requester, owner.name, name, timeout=DEADLINE),
+        "a name nobody offered to be refused",
+    )
 
 
 @_probe

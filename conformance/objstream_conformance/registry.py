@@ -20,13 +20,13 @@ LEVELS: Final = ("MUST", "SHOULD", "MAY")
 ROLES: Final = ("sender", "receiver", "both", "owner", "requester")
 LAYERS: Final = ("core", "wire")
 AREAS: Final = (
-    *("CTR", "VAL", "FIL", "SES", "INT", "RTV", "MEM", "SEC", "TIM"),
+    *("CTR", "VAL", "FIL", "OBJ", "SES", "INT", "RTV", "MEM", "SEC", "TIM"),
     *("FRM", "FLW", "ENC", "BUF", "RES", "VER"),
 )
 CAPABILITIES: Final = (
     *("container", "file", "push", "pull", "multi-target", "cancel", "into", "observer", "tensors", "numpy"),
     *("resume", "deadline", "chunk-size", "wire", "memory", "registry", "owner-verdict"),
-    *("retrievers", "none"),
+    *("retrievers", "own", "none"),
 )
 
 FILE: Final = "requirements.toml"

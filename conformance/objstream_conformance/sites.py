@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .contract import Rejected, Site, Unsupported
+from .extras import Moving
 from .outcomes import AdapterError, Crash, Ending, Violation
 
 Refusal = Rejected | TimeoutError
@@ -56,6 +57,21 @@ class Party:
         return _verdicts(
             targets, guard("send_file", lambda: self.raw.send_file(targets, path, timeout=timeout))
         )
+
+    def add_object(self, name: str, given: object) -> None:
+        guard("add_object", lambda: self._own().add_object(name, given))
+
+    def retrieve_object(self, peer: str, name: str, *, timeout: float = PATIENCE) -> object:
+        return guard("retrieve_object", lambda: self._own().retrieve_object(peer, name, timeout=timeout))
+
+    def send_object(self, targets: list[str], given: object, *, timeout: float = PATIENCE) -> Verdicts:
+        operation = self._own().send_object
+        return _verdicts(targets, guard("send_object", lambda: operation(targets, given, timeout=timeout)))
+
+    def _own(self) -> Moving:
+        if not isinstance(self.raw, Moving):
+            raise AdapterError("a site to move objects of its own kind, as declared", "it lacks an operation")
+        return self.raw
 
     def received(self) -> list[object]:
         return list(guard("received", self.raw.received))

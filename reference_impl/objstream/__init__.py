@@ -22,6 +22,7 @@ from .streamers import (
     FileStreamer,
     ObjectAssembler,
     ObjectStreamer,
+    Sample,
 )
 from .values import Registry
 
@@ -47,6 +48,7 @@ __all__ = [
     "Progress",
     "Registry",
     "Request",
+    "Sample",
     "Site",
     "SocketSite",
     "TransferError",

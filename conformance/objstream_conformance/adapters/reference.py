@@ -22,21 +22,26 @@ from objstream import (
     FileStreamer,
     MemoryNetwork,
     ObjectAssembler,
+    ObjectRetriever,
+    ObjectStreamer,
     Options,
     Outcome,
     Registry,
     Request,
+    Sample,
     TransferError,
 )
 from objstream.limits import KIB, MIB
 
+from .. import extras
 from ..contract import ROLES, Description, Network, Rejected, Role
 from .proxy import Exchange
+from .records import RecordsStreamer
 from .wire import ReferenceEnd
 
 CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "owner-verdict", "cancel", "into", "observer"}
-    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "resume", "retrievers", "wire"}
+    | {"deadline", "chunk-size", "registry", "root", "memory", "numpy", "resume", "retrievers", "own", "wire"}
 )
 SERVED = 32
 """Verdicts of retrievals that are kept for `served`."""
@@ -49,6 +54,7 @@ class ReferenceAdapter:
     """`objstream` with its memory engine, whose clock is virtual: what fails by its deadline does so at once."""
 
     name = "reference"
+    own: type[ObjectStreamer] = RecordsStreamer
 
     def __init__(self, chunk_size: int = MIB) -> None:
         self._chunk = chunk_size
@@ -61,7 +67,11 @@ class ReferenceAdapter:
         if network not in self._networks:
             self._networks[network] = MemoryNetwork(network.carry)
         site = self._networks[network].site(name, PATIENT)
-        return ReferenceSite(site, directory, self._chunk, lambda peer: peer)
+        return ReferenceSite(site, directory, self._chunk, self.own, lambda peer: peer)
+
+    def sample(self, size: int) -> extras.Sample:
+        sample = self.own.sample(size)
+        return extras.Sample(sample, sample.content, sample.read)
 
     def wire(self, role: Role, name: str, value: object = None, **options: Any) -> ReferenceEnd:
         return ReferenceEnd(role, name, value, **options)
@@ -86,19 +96,21 @@ class SocketAdapter(ReferenceAdapter):
             site,
             directory,
             self._chunk,
+            self.own,
             lambda peer: exchange.route(name, peer),
             lambda: exchange.leave(name),
         )
 
 
 class ReferenceSite:
-    """One site with its retrievers; `route` gives the address of a peer by its name."""
+    """One site with its retrievers; `own` is its own kind, `route` gives the address of a peer by its name."""
 
     def __init__(
         self,
         site: objstream.Site,
         directory: Path,
         chunk: int,
+        own: type[ObjectStreamer],
         route: Callable[[str], str],
         leave: Callable[[], None] = lambda: None,
     ) -> None:
@@ -113,6 +125,7 @@ class ReferenceSite:
         self._numbers = itertools.count(1)
         self._containers = ContainerRetriever(site, chunk=chunk, registry=self._registry)
         self._files = FileRetriever(site, directory=directory, chunk=chunk)
+        self._objects = _Objects(site, own)
         site.accept(self._accept)
         site.watch(self._watch)
 
@@ -176,6 +189,18 @@ class ReferenceSite:
         with _refusals():
             return self._push(targets, FileStreamer(path, chunk=self._chunk), timeout)
 
+    def add_object(self, name: str, given: Any) -> None:
+        self._objects.offered[name] = given
+
+    def retrieve_object(self, peer: str, name: str, *, timeout: float) -> object:
+        with _refusals():
+            assembler = self._objects.assembler(self._directory)
+            return self._objects.retrieve(self._route(peer), name, assembler, self._options(timeout))
+
+    def send_object(self, targets: list[str], given: Any, *, timeout: float) -> dict[str, Exception | None]:
+        with _refusals():
+            return self._push(targets, given.streamer(), timeout)
+
     def received(self) -> list[object]:
         return list(self._received)
 
@@ -204,6 +229,8 @@ class ReferenceSite:
     def _accept(self, offer: Request) -> ObjectAssembler:
         if offer.kind == "file":
             return FileAssembler(self._directory / f"received-{next(self._numbers)}", chunk=self._chunk)
+        if offer.kind == self._objects.kind:
+            return self._objects.assembler(self._directory)
         return ContainerAssembler(registry=self._registry)
 
     def _watch(self, request: Request, outcome: Outcome) -> None:
@@ -211,6 +238,23 @@ class ReferenceSite:
             self._served.append((request.peer, request.name, translated(outcome.error)))
         elif outcome.delivered:
             self._received.append(outcome.result)
+
+
+class _Objects(ObjectRetriever):
+    """Samples of one kind by their names."""
+
+    def __init__(self, site: objstream.Site, own: type[ObjectStreamer]) -> None:
+        self.kind = own.kind
+        self.offered: dict[str, Sample] = {}
+        self._own = own
+        super().__init__(site)
+
+    def streamer(self, request: Request) -> ObjectStreamer | None:
+        sample = self.offered.get(request.name)
+        return None if sample is None else sample.streamer()
+
+    def assembler(self, directory: Path) -> ObjectAssembler:
+        return self._own.sample(0).assembler(directory)
 
 
 class _refusals:

@@ -166,8 +166,8 @@ def no_local_paths(t: Case) -> None:
         _says(t, gone, paths)
     if t.has("file"):
         _says(t, lambda: requester.retrieve_file(owner.name, "missing", timeout=DEADLINE), paths)
-    if t.has("container"):
-        _says(t, lambda: requester.retrieve_container(owner.name, "missing", timeout=DEADLINE), paths)
+    goods = t.goods(1000)
+    _says(t, lambda: goods.retrieve(requester, owner.name, "missing", timeout=DEADLINE), paths)
 
 
 class Leaky:

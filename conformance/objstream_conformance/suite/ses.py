@@ -11,7 +11,6 @@ from itertools import product
 
 from ..case import DEADLINE, GRACE, Case, Load
 from ..cases import requirement
-from ..compare import difference
 from ..contract import Rejected
 from ..network import Fault, Kind, Message, Trace
 from ..sites import PATIENCE, describe
@@ -59,15 +58,10 @@ def failure_of_the_receiver(t: Case) -> None:
         shutil.rmtree(receiver.directory)
         receiver.directory.write_bytes(b"no directory")
         t.rejected(lambda: t.push_file(path, timeout=DEADLINE), "a failure when the receiver cannot store")
-    load = t.load("push", size=1000)
+    goods = t.goods(5000, 5)
     receiver.close()
     t.network.sites.discard(receiver.name)
-    send = sender.send_container if t.has("container") else None
-    if send is None:
-        path = t.file(b"x")
-        verdict = sender.send_file([receiver.name], path, timeout=DEADLINE)[receiver.name]
-    else:
-        verdict = send([receiver.name], load.sent, timeout=DEADLINE)[receiver.name]
+    verdict = goods.send(sender, [receiver.name], timeout=DEADLINE)[receiver.name]
     t.expect(verdict is not None, "a failure when the receiver is closed", "the sender reports success")
 
 
@@ -176,11 +170,12 @@ def cancel_releases(t: Case) -> None:
     receiver = t.sites()[1]
     load = t.file_load(3 << 20) if t.has("file") else t.load()
     t.succeeds(lambda: load.move(PATIENCE))
+    stored = len(receiver.files())
     for who in (0, 1):
         before, open_before = receiver.files(), resources()
         refusal = _cancelled(t, load, who)
         del refusal
-        complete = len(before) + t.has("file")  # the rehearsal of the cancelled transfer delivered one
+        complete = len(before) + stored  # the rehearsal of the cancelled transfer delivered one
         t.soon(lambda n=complete: len(receiver.files()) <= n, 1.0)  # type: ignore[misc]
         left = len(receiver.files()) - complete
         t.expect(left <= 0, "no file left behind by the cancelled transfer", f"{left} files left")
@@ -229,7 +224,8 @@ def _at_most(t: Case, received: Callable[[], list[object]], count: int) -> None:
 def replayed_session(t: Case) -> None:
     """All messages of a finished push are carried once more during another one: delivered is only the other."""
     sender, receiver = t.sites()
-    load, other = t.load("push", size=20_000), t.load("push", size=30_000)
+    goods = t.goods(100_000, 5)
+    load, other = t.loaded(goods, "push"), t.load("push", size=30_000)
     old = t.rehearse(lambda: load.move(PATIENCE)).way(source=sender.name)
     new = t.rehearse(lambda: other.move(PATIENCE)).way(source=sender.name)
     before = len(receiver.received())
@@ -237,7 +233,7 @@ def replayed_session(t: Case) -> None:
         t.hit("replay", new.messages[min(place, len(new) - 1)], copy=copy)
     ended(t, other)
     _at_most(t, receiver.received, before + 1)
-    again = [got for got in receiver.received()[before:] if not difference(load.sent, got)]
+    again = [got for got in receiver.received()[before:] if goods.is_held(got)]
     t.expect(
         not again, "nothing delivered by the replay", "the object of the finished push was delivered again"
     )
@@ -292,8 +288,11 @@ def usable_after_failure(t: Case) -> None:
         t.network.heal()
         got = t.succeeds(lambda: load.move(PATIENCE), f"the transfer after a failed one ({kind}) to succeed")
         t.same(load.sent, got)
-    retrieve = requester.retrieve_container if t.has("container") else requester.retrieve_file
-    t.rejected(lambda: retrieve(owner.name, "no such name", timeout=DEADLINE), "a missing name to be refused")
+    goods = t.goods(1000)
+    t.rejected(
+        lambda: goods.retrieve(requester, owner.name, "no such name", timeout=DEADLINE),
+        "a missing name to be refused",
+    )
     t.same(load.sent, t.succeeds(lambda: load.move(PATIENCE), "the transfer after a refusal to succeed"))
 
 

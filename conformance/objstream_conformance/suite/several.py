@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ..case import DEADLINE, GRACE, Case, Load
+from ..case import DEADLINE, GRACE, Case, Goods, Load
 from ..cases import requirement
-from ..compare import difference
 from ..contract import Rejected
 from ..network import Message
 from ..outcomes import Unexercised
@@ -23,29 +22,21 @@ def offer(
     t: Case, owner: Party, requester: Party, size: int = 200_000
 ) -> tuple[object, Callable[[], object]]:
     """Offer an object of several pieces at one site; it, and how another site retrieves it."""
-    name = t.fresh_name()
-    if t.has("container"):
-        value = [t.random.randbytes(size // 4) for _ in range(4)]
-        owner.add_container(name, value)
-        return value, lambda: requester.retrieve_container(owner.name, name)
-    data = t.random.randbytes(size)
-    owner.add_file(name, t.file(data))
-    return data, lambda: requester.retrieve_file(owner.name, name).read_bytes()
+    name, goods = t.fresh_name(), t.goods(size, 4)
+    goods.offer(owner, name)
+    return goods.sent, lambda: goods.retrieve(requester, owner.name, name)
 
 
-def send(t: Case, sender: Party, targets: list[str], *, timeout: float = PATIENCE) -> tuple[object, Verdicts]:
+def send(t: Case, sender: Party, targets: list[str], *, timeout: float = PATIENCE) -> tuple[Goods, Verdicts]:
     """Push an object to several targets; it, and the verdicts."""
-    data = t.random.randbytes(60_000)
-    if t.has("container"):
-        value = [data, data[:100], data[:10_000]]
-        return value, sender.send_container(targets, value, timeout=timeout)
-    return data, sender.send_file(targets, t.file(data), timeout=timeout)
+    goods = t.goods(70_000, 3)
+    return goods, goods.send(sender, targets, timeout=timeout)
 
 
-def holds(site: Party, value: object) -> bool:
+def holds(site: Party, goods: Goods) -> bool:
     """Whether this very object was pushed to the site, and nothing else."""
-    got = [item.read_bytes() if hasattr(item, "read_bytes") else item for item in site.received()]
-    return len(got) == 1 and not difference(value, got[0])
+    got = site.received()
+    return len(got) == 1 and goods.is_held(got[0])
 
 
 def _vital(t: Case, load: Load) -> Message:
@@ -104,7 +95,7 @@ def failing_neighbour(t: Case) -> None:
     owner, requester = t.sites()
     load = t.load("pull")
     trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content()
-    retrieve = requester.retrieve_container if t.has("container") else requester.retrieve_file
+    goods = t.goods(1000)
     if t.has("container") and t.has("unlisted"):
         owner.add_container("bad", [t.random.randbytes(1000), lambda: None])
     outcomes: list[str] = []
@@ -112,7 +103,7 @@ def failing_neighbour(t: Case) -> None:
     def fail() -> None:
         for name in ("bad", "missing"):
             try:
-                retrieve(owner.name, name, timeout=DEADLINE)
+                goods.retrieve(requester, owner.name, name, timeout=DEADLINE)
             except (Rejected, TimeoutError) as refusal:
                 outcomes.append(describe(refusal))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base import Description, ObjectAssembler, ObjectStreamer
 from .container import ContainerAssembler, ContainerStreamer
 from .file import FileAssembler, FileStreamer, kept_beside
+from .sample import Sample
 
 __all__ = [
     "ContainerAssembler",
@@ -14,5 +15,6 @@ __all__ = [
     "FileStreamer",
     "ObjectAssembler",
     "ObjectStreamer",
+    "Sample",
     "kept_beside",
 ]

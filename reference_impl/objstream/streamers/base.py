@@ -2,7 +2,8 @@
 
 An `ObjectStreamer` turns an object into pieces, an `ObjectAssembler` turns the pieces into an object again. To stream
 objects of a kind of your own, subclass the pair, give both the same `kind` (`"x-"` and a name), implement `entries` on
-the one side and `entry` and `result` on the other, and register the assembler with the receiving site.
+the one side and `entry` and `result` on the other, and register the assembler with the receiving site. With `sample`,
+too, `objstream check --streamer module:Class` validates them.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Code, TransferError
 from ..limits import MIB, Limits
 from ..values import Decoder, Label, Piece, Registry, encode
+
+if TYPE_CHECKING:
+    from .sample import Sample
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,14 @@ class ObjectStreamer(ABC):
 
     def close(self) -> None:  # noqa: B027 - optional hook
         """Release what the streamer holds; called once, whatever the outcome."""
+
+    @classmethod
+    def sample(cls, size: int) -> Sample:
+        """An object to try this class with, of about `size` bytes of content; of size 0 the smallest that there is.
+
+        The same size gives an equal object. The conformance suite asks for it; transfers do not.
+        """
+        raise NotImplementedError(f"{cls.__name__} has no sample() to be tried with")
 
 
 class ObjectAssembler(ABC):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from .assertions import Assertions, Operation
 from .compare import difference, show
 from .contract import Adapter, Description, Rejected, WireAdapter, WireEnd
-from .extras import Sampling
+from .extras import Sample, Sampling, Serving
 from .network import Fault, Kind, Message, Network, Trace, aimed
 from .outcomes import AdapterError, Ending, NotApplicable, Unexercised, Violation
 from .sites import PATIENCE, Party, Verdicts, describe
@@ -262,8 +262,15 @@ class Case(Assertions):
         """An object of the implementation's own kind."""
         if not isinstance(self.adapter, Sampling):
             raise AdapterError("an adapter with the capability own to have sample()", "it has no such method")
-        sample = self.adapter.sample(size)
-        return Goods(sample.given, sample.content, "object", sample.read)
+        return _goods(self.adapter.sample(size))
+
+    def served(self) -> list[Goods]:
+        """All objects of a server elsewhere."""
+        if not isinstance(self.adapter, Serving):
+            raise AdapterError(
+                "an adapter with the capability served to have samples()", "it has no such method"
+            )
+        return [_goods(sample) for sample in self.adapter.samples()]
 
     def file_goods(self, size: int) -> Goods:
         """A file of random bytes."""
@@ -371,3 +378,7 @@ class Case(Assertions):
             f"{len(new)} files left: {new}",
             "remove the temporary file on every failing path",
         )
+
+
+def _goods(sample: Sample) -> Goods:
+    return Goods(sample.given, sample.content, "object", sample.read)

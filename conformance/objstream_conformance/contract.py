@@ -36,6 +36,7 @@ CAPABILITIES: Final[Mapping[str, str]] = {
     "root": "the files below a directory can be retrieved: add_directory",
     "retrievers": "a site can have several retrievers of containers: another_retriever",
     "own": "objects of a kind of the application's own are streamed: Adapter.sample",
+    "served": "the implementation is a server elsewhere, whose objects are its own",
     "wire": "sessions are opened with their bytes in the suite's hands: Adapter.wire",
     "sites": "sites are the implementation's own: names, peers, sessions and objects are in its hands alone",
     "disk": "files are read from the suite's directories, and written to them",

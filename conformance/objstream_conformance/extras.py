@@ -117,6 +117,13 @@ class Sampling(Protocol):
 
 
 @runtime_checkable
+class Serving(Protocol):
+    """Capability `served`: the adapter knows all objects that the server has to have."""
+
+    def samples(self) -> list[Sample]: ...
+
+
+@runtime_checkable
 class Moving(Protocol):
     """Capability `own`: as the operations of :class:`~.contract.Site` for containers.
 

@@ -24,6 +24,7 @@ BUILT_IN: Final[dict[str, str]] = {
 }
 WAYS: Final[dict[str, str]] = {
     "testee": "objstream_conformance.adapters.testee:TesteeAdapter",
+    "blackbox": "objstream_conformance.adapters.blackbox:BlackboxAdapter",
     "streamer": "objstream_conformance.adapters.streamer:StreamerAdapter",
     "flare-pair": "objstream_conformance.adapters.nvflare_pair:PairAdapter",
 }

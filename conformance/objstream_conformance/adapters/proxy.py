@@ -11,13 +11,14 @@ import itertools
 import socket
 import threading
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
+from objstream.engines import address as addresses
 from objstream.frames import HEADER, HEADER_BYTES, PREFACE
 
 from ..contract import Network
 
 ID_BYTES = 8
+CONNECT_SECONDS = 10.0
 
 
 class Exchange:
@@ -43,6 +44,14 @@ class Exchange:
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
 
+    def cut(self, name: str) -> None:
+        """End the connections to the site, and those from it."""
+        for source, target, number in list(self._ends):
+            end = self._ends.get((source, target, number))
+            if end is not None and name in (source, target):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
     def route(self, source: str, target: str) -> str:
         """The address at which `source` reaches `target`."""
         pair = source, target
@@ -59,8 +68,7 @@ class Exchange:
             except OSError:
                 return
             try:
-                url = urlsplit(self._addresses[target])
-                far = socket.create_connection((url.hostname or "", url.port or 0))
+                far = addresses.connect(addresses.parse(self._addresses[target]), CONNECT_SECONDS)
             except (OSError, KeyError):
                 near.close()
                 continue

@@ -117,6 +117,7 @@ class ReferenceSite:
         self._site = site
         self._directory = directory
         self._chunk = chunk
+        self._own = own
         self._route = route
         self._leave = leave
         self._registry = Registry()
@@ -130,7 +131,7 @@ class ReferenceSite:
         site.watch(self._watch)
 
     def add_container(self, name: str, container: object) -> None:
-        with _refusals():
+        with Refusals():
             self._containers.add_container(name, container)
 
     def add_file(self, name: str, path: Path) -> None:
@@ -140,7 +141,7 @@ class ReferenceSite:
         FileRetriever(self._site, root=path, directory=self._directory, chunk=self._chunk)
 
     def another_retriever(self) -> ReferenceSite:
-        return ReferenceSite(self._site, self._directory, self._chunk, self._route)
+        return ReferenceSite(self._site, self._directory, self._chunk, self._own, self._route)
 
     def register(
         self, cls: type, name: str, encode: Callable[[object], object], decode: Callable[[object], object]
@@ -158,7 +159,7 @@ class ReferenceSite:
         resume: bool = False,
     ) -> object:
         observe = None if observer is None else _entry_observer(observer)
-        with _refusals():
+        with Refusals():
             return self._containers.retrieve_container(
                 self._route(peer),
                 name,
@@ -171,7 +172,7 @@ class ReferenceSite:
     def retrieve_file(self, peer: str, name: str, *, timeout: float, resume: bool = False) -> str:
         label = _label(peer, name) if resume else next(self._numbers)
         to = self._directory / f"retrieved-{label}"
-        with _refusals():
+        with Refusals():
             return str(
                 self._files.retrieve_file(
                     self._route(peer), name, to=to, resume=resume, options=self._options(timeout)
@@ -181,24 +182,24 @@ class ReferenceSite:
     def send_container(
         self, targets: list[str], container: object, *, timeout: float
     ) -> dict[str, Exception | None]:
-        with _refusals():
+        with Refusals():
             streamer = ContainerStreamer(container, chunk=self._chunk, registry=self._registry)
             return self._push(targets, streamer, timeout)
 
     def send_file(self, targets: list[str], path: Path, *, timeout: float) -> dict[str, Exception | None]:
-        with _refusals():
+        with Refusals():
             return self._push(targets, FileStreamer(path, chunk=self._chunk), timeout)
 
     def add_object(self, name: str, given: Any) -> None:
         self._objects.offered[name] = given
 
     def retrieve_object(self, peer: str, name: str, *, timeout: float) -> object:
-        with _refusals():
+        with Refusals():
             assembler = self._objects.assembler(self._directory)
             return self._objects.retrieve(self._route(peer), name, assembler, self._options(timeout))
 
     def send_object(self, targets: list[str], given: Any, *, timeout: float) -> dict[str, Exception | None]:
-        with _refusals():
+        with Refusals():
             return self._push(targets, given.streamer(), timeout)
 
     def received(self) -> list[object]:
@@ -257,7 +258,7 @@ class _Objects(ObjectRetriever):
         return self._own.sample(0).assembler(directory)
 
 
-class _refusals:
+class Refusals:
     """Within, the implementation's one documented error becomes the contract's."""
 
     def __enter__(self) -> None:

@@ -7,6 +7,7 @@ from itertools import product
 
 from ..case import DEADLINE, Case
 from ..cases import requirement
+from ..compare import show
 from ..network import Kind
 from ..sites import PATIENCE
 from .mem import MIB, Move, bounded
@@ -17,13 +18,14 @@ FAILURES: tuple[Kind, ...] = ("drop", "corrupt", "cut")
 
 @requirement("OSP-OBJ-001", needs=["own"])
 def own_kind(t: Case) -> None:
-    """Objects of about 0, 1, 1000 bytes and some MiB arrive, by each way that is on offer."""
-    for way in filter(t.has, ("pull", "push")):
-        for size in SIZES:
-            load = t.loaded(t.own(size), way)
-            what = f"an object of about {size} bytes to arrive ({way})"
-            got = t.succeeds(partial(load.move, 4 * PATIENCE), what)
-            t.same(load.sent, got, "look at the last entry, and at the object that has none")
+    """Objects of about 0, 1, 1000 bytes and some MiB arrive, by each way that is on offer; of a server, all."""
+    objects = t.served() if t.has("served") else list(map(t.own, SIZES))
+    for way, goods in product(filter(t.has, ("pull", "push")), objects):
+        load = t.loaded(goods, way)
+        got = t.succeeds(
+            partial(load.move, 4 * PATIENCE), f"an object to arrive ({way}): {show(goods.given)}"
+        )
+        t.same(load.sent, got, "look at the last entry, and at the object that has none")
 
 
 @requirement("OSP-OBJ-002", needs=["own"])

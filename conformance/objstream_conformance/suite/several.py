@@ -124,10 +124,10 @@ def verdict_for_each(t: Case) -> None:
     _dying_at_the_end(t)
 
 
-def _reported(targets: list[Party], value: object, verdicts: Verdicts, t: Case) -> None:
+def _reported(targets: list[Party], goods: Goods, verdicts: Verdicts, t: Case) -> None:
     """Success is reported for exactly those targets that have the object."""
     for site in targets:
-        success, has = verdicts[site.name] is None, holds(site, value)
+        success, has = verdicts[site.name] is None, holds(site, goods)
         t.expect(
             success == has,
             "success for the targets that have the object and a failure for the others",

@@ -5,21 +5,29 @@ All of it is below one temporary directory; the user's own FLARE configuration i
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import reports
+import simple_dict_streaming_job
+import simple_file_streaming_job
+import simulation
+import streaming_job
+from model_streaming import MODES
 from nvflare.fuel.flare_api.flare_api import Session, new_secure_session
 from nvflare.job_config.api import FedJob
 from nvflare.tool.poc.poc_commands import prepare_poc_provision
+from simulation import Run
 from utils.memory import ProcessTree
 
 ADMIN = "admin@nvidia.com"
@@ -75,11 +83,8 @@ class Poc:
     ) -> None:
         self._stack.close()
 
-    def run(self, job: FedJob, timeout: float) -> tuple[dict[str, Any], float]:
+    def run(self, job: FedJob, timeout: float) -> Run:
         """Run a job to its end.
-
-        Returns:
-            its report, and how many seconds it took.
 
         Raises:
             TimeoutError: it did not end in time.
@@ -94,9 +99,9 @@ class Poc:
                 self._session.abort_job(number)
                 raise TimeoutError(f"the job did not end within {timeout:g} s: {status}")
             time.sleep(0.2)
-        seconds = time.monotonic() - began
+        ended = time.monotonic()
         result = self._session.download_job_result(number, str(self._directory / "results"))
-        return reports.read(Path(result)), seconds
+        return Run(reports.read(Path(result)), began, ended, self.tree)
 
     def _provision(self) -> Path:
         """The directory with a directory for each participant."""
@@ -144,3 +149,34 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def jobs(options: argparse.Namespace, directory: Path) -> Iterator[tuple[str, FedJob]]:
+    """All of the example jobs."""
+    size, implementation, clients = options.size, options.implementation, options.clients
+    yield "simple file", simple_file_streaming_job.make_job(size, implementation, clients)
+    yield "simple dict", simple_dict_streaming_job.make_job(size, implementation, clients)
+    for mode in MODES:
+        job = streaming_job.make_job(mode, implementation, directory, size=size, clients=clients)
+        yield f"model, {mode}", job
+
+
+def main() -> int:
+    """Run all jobs, one after the other, each with all of the clients at once."""
+    parser = simulation.arguments(main.__doc__ or "")
+    parser.add_argument("--size", type=simulation.size, default="16MiB", help="of each object")
+    parser.set_defaults(clients=2)
+    options = parser.parse_args()
+    records = {}
+    with tempfile.TemporaryDirectory(prefix="flare-files-") as directory, Poc(options.clients) as poc:
+        for name, job in jobs(options, Path(directory)):
+            records[name] = poc.run(job, options.timeout).record(options.implementation)
+            print(f"== {name}")
+            simulation.show(records[name])
+    if options.json:
+        options.json.write_text(json.dumps(records) + "\n", "utf-8")
+    return 0 if all(record["verified"] for record in records.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

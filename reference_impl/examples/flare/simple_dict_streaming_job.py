@@ -6,14 +6,14 @@ import sys
 
 import simulation
 from dict_streaming import DictOwner, DictRequester
-from implementations import find
+from implementations import find, new_job
 from nvflare.job_config.api import FedJob
 from workflow import RECEIVE, RETRIEVER
 
 
 def make_job(size: int, implementation: str, clients: int = 1) -> FedJob:
     retriever = find("ContainerRetriever", implementation)
-    job = FedJob(name="simple_dict_streaming", min_clients=clients)
+    job = new_job("simple_dict_streaming", clients)
     job.to_server(DictOwner(size))
     job.to_server(retriever(), id=RETRIEVER)
     job.to_clients(DictRequester(), tasks=[RECEIVE])

@@ -6,11 +6,12 @@ import sys
 
 import simulation
 from file_streaming import FileReceiver, FileSender, IdleExecutor
+from implementations import new_job
 from nvflare.job_config.api import FedJob
 
 
 def make_job(size: int, implementation: str, clients: int = 1) -> FedJob:
-    job = FedJob(name="simple_file_streaming", min_clients=clients)
+    job = new_job("simple_file_streaming", clients)
     job.to_server(FileSender(size, implementation))
     job.to_clients(FileReceiver(implementation))
     job.to_clients(IdleExecutor())

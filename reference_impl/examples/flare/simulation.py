@@ -17,7 +17,8 @@ from implementations import IMPLEMENTATIONS
 from nvflare.job_config.api import FedJob
 from utils.memory import ProcessTree
 
-UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+MIB = 1 << 20
+UNITS = {"": 1, "KiB": 1 << 10, "MiB": MIB, "GiB": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Run:
 
     Attributes:
         report: what the job wrote.
-        seconds: from its start to its end.
+        began, ended: when it started and when it was over, by `time.monotonic`.
         tree: the memory of all of its processes.
     """
 
     report: dict[str, Any]
-    seconds: float
+    began: float
+    ended: float
     tree: ProcessTree
 
     @property
@@ -47,15 +49,19 @@ class Run:
         The extra memory is that of all processes at its peak, over their memory before the transfer and over what
         the clients have received into theirs.
         """
-        record = {**self.report, "implementation": implementation, "job_s": self.seconds}
-        record["peak_rss_tree_bytes"] = self.tree.peak()
+        record = {**self.report, "implementation": implementation, "job_s": self.ended - self.began}
+        record["peak_rss_tree_bytes"] = self.tree.peak(self.began, self.ended)
         if any("ended" in site for site in self.report["sites"].values()):
             began, ended = self.window
             before = self.tree.at(began)
             received = self.report["bytes_in_memory"] * len(self.report["sites"])
             record["transfer_s"] = ended - began
             record["extra_bytes"] = self.tree.peak(began, ended) - before - received
-            record["memory"] = [(moment - began, size - before) for moment, size in self.tree.samples]
+            record["memory"] = [
+                (moment - began, size - before)
+                for moment, size in self.tree.samples
+                if self.began <= moment <= self.ended
+            ]
         return record
 
 
@@ -83,7 +89,6 @@ def simulate(job: FedJob, options: argparse.Namespace) -> Run:
         TimeoutError: it did not end in time.
         LookupError: it wrote no report.
     """
-    job.set_app_packages(["objstream"])  # installed at every site, so that its code is not part of the job
     with tempfile.TemporaryDirectory(prefix="flare-") as temporary:
         workspace = options.workspace or Path(temporary) / "workspace"
         tree = ProcessTree(os.getpid())
@@ -99,13 +104,13 @@ def simulate(job: FedJob, options: argparse.Namespace) -> Run:
         try:
             job.simulator_run(str(workspace.absolute()), n_clients=options.clients, threads=options.clients)
         finally:
-            seconds = time.monotonic() - began
+            ended = time.monotonic()
             timer.cancel()
             tree.stop()
             tree.end_all()
         if late.is_set():
             raise TimeoutError(f"the job did not end within {options.timeout:g} s")
-        return Run(reports.read(workspace), seconds, tree)
+        return Run(reports.read(workspace), began, ended, tree)
 
 
 def conclude(run: Run, options: argparse.Namespace) -> int:
@@ -113,10 +118,19 @@ def conclude(run: Run, options: argparse.Namespace) -> int:
     record = run.record(options.implementation)
     if options.json:
         options.json.write_text(json.dumps(record) + "\n", "utf-8")
+    show(record)
+    return 0 if record["verified"] else 1
+
+
+def show(record: dict[str, Any]) -> None:
+    """What was found, for people."""
     for name, site in record["sites"].items():
         print(f"{name}: {site['rc']}, {'verified' if site['verified'] else 'NOT VERIFIED'}")
-    print(f"{record['bytes']} bytes in {record.get('transfer_s', 0):.2f} s; the job took {run.seconds:.1f} s")
-    mib = {name: record.get(name, 0) / 2**20 for name in ("peak_rss_tree_bytes", "extra_bytes")}
-    print(f"peak memory of all processes {mib['peak_rss_tree_bytes']:.0f} MiB, ", end="")
-    print(f"{mib['extra_bytes']:.0f} MiB of it beside the object")
-    return 0 if record["verified"] else 1
+    print(
+        f"the job took {record['job_s']:.1f} s, its processes {record['peak_rss_tree_bytes'] / MIB:.0f} MiB"
+    )
+    if "transfer_s" in record:
+        size, extra = record["bytes"] / MIB, record["extra_bytes"] / MIB
+        print(
+            f"{size:.1f} MiB in {record['transfer_s']:.2f} s, with {extra:.0f} MiB of memory beside the object"
+        )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import simulation
-from implementations import find
+from implementations import find, new_job
 from model_streaming import ModelOwner, ModelRequester
 from nvflare.job_config.api import FedJob
 from workflow import RECEIVE, RETRIEVER
@@ -21,19 +22,25 @@ def make_job(
     model: str = "",
     entries: int = 0,
     clients: int = 1,
+    **options: Any,
 ) -> FedJob:
-    """The job; the owner of a file has it in a directory, and its retrievers put what they receive there."""
-    job = FedJob(name="streaming", min_clients=clients)
+    """The job; files are sent from a directory, and received there.
+
+    Args:
+        options: of the retrievers.
+    """
+    job = new_job("streaming", clients)
     job.to_server(ModelOwner(mode, size, model, entries, str(directory)))
     job.to_clients(ModelRequester(mode), tasks=[RECEIVE])
     if mode == "container":
         retriever = find("ContainerRetriever", implementation)
-        job.to_server(retriever(), id=RETRIEVER)
-        job.to_clients(retriever(), id=RETRIEVER)
+        job.to_server(retriever(**options), id=RETRIEVER)
+        job.to_clients(retriever(**options), id=RETRIEVER)
     elif mode == "file":
         retriever = find("FileRetriever", implementation)
-        job.to_server(retriever(source_dir=str(directory)), id=RETRIEVER)
-        job.to_clients(retriever(source_dir=str(directory), dest_dir=str(directory)), id=RETRIEVER)
+        options |= {"source_dir": str(directory), "dest_dir": str(directory)}
+        job.to_server(retriever(**options), id=RETRIEVER)
+        job.to_clients(retriever(**options), id=RETRIEVER)
     return job
 
 
@@ -45,7 +52,10 @@ def main() -> int:
     parser.add_argument("--size", type=simulation.size, default="512MiB", help="of the model, about")
     parser.add_argument("--model", default="", help="a model file, or a name or directory for transformers")
     parser.add_argument("--entries", type=int, default=0, help="that many integers instead of a model")
+    parser.add_argument("--window", type=simulation.size, help="bytes under way at a time; objstream only")
     options = parser.parse_args()
+    if options.window and options.implementation != "objstream":
+        parser.error("FLARE's own retrievers have no window")
     mode = options.retriever_mode or "regular"
     with tempfile.TemporaryDirectory(prefix="flare-files-") as directory:
         job = make_job(
@@ -56,6 +66,7 @@ def main() -> int:
             model=options.model,
             entries=options.entries,
             clients=options.clients,
+            **({"window": options.window} if options.window else {}),
         )
         run = simulation.simulate(job, options)
     return simulation.conclude(run, options)

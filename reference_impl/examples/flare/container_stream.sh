@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# Transfer a model as a container; options are those of streaming_job.py.
+set -euo pipefail
+here=$(dirname "$0")
+python "$here/utils/log_memory.py" "container_stream_memory.csv" python "$here/streaming_job.py" --retriever_mode container "$@"

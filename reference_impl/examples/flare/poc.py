@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import reports
 import simple_dict_streaming_job
@@ -46,6 +47,13 @@ builders:
 - path: nvflare.lighter.impl.cert.CertBuilder
 - path: nvflare.lighter.impl.signature.SignatureBuilder
 """
+
+
+class Submitted(NamedTuple):
+    """A job that may be running: its id, and when it was submitted."""
+
+    id: str
+    at: float
 
 
 class Poc:
@@ -90,18 +98,23 @@ class Poc:
             TimeoutError: it did not end in time.
             LookupError: it wrote no report.
         """
+        return self.wait(self.submit(job), timeout)
+
+    def submit(self, job: FedJob) -> Submitted:
         exported = self._directory / "jobs"
         job.export_job(str(exported))
-        began = time.monotonic()
-        number = self._session.submit_job(str(exported / job.name))
-        while not str(status := self._session.get_job_meta(number)["status"]).startswith("FINISHED"):
-            if time.monotonic() - began > timeout:
-                self._session.abort_job(number)
+        return Submitted(self._session.submit_job(str(exported / job.name)), time.monotonic())
+
+    def wait(self, job: Submitted, timeout: float) -> Run:
+        """Wait for the end of a job, at most that many seconds after it was submitted. Raises as `run` does."""
+        while not str(status := self._session.get_job_meta(job.id)["status"]).startswith("FINISHED"):
+            if time.monotonic() - job.at > timeout:
+                self._session.abort_job(job.id)
                 raise TimeoutError(f"the job did not end within {timeout:g} s: {status}")
             time.sleep(0.2)
         ended = time.monotonic()
-        result = self._session.download_job_result(number, str(self._directory / "results"))
-        return Run(reports.read(Path(result)), began, ended, self.tree)
+        result = self._session.download_job_result(job.id, str(self._directory / "results"))
+        return Run(reports.read(Path(result)), job.at, ended, self.tree)
 
     def _provision(self) -> Path:
         """The directory with a directory for each participant."""
@@ -162,15 +175,17 @@ def jobs(options: argparse.Namespace, directory: Path) -> Iterator[tuple[str, Fe
 
 
 def main() -> int:
-    """Run all jobs, one after the other, each with all of the clients at once."""
+    """Run all of the jobs, each with all of the clients at once."""
     parser = simulation.arguments(main.__doc__ or "")
     parser.add_argument("--size", type=simulation.size, default="16MiB", help="of each object")
+    parser.add_argument("--together", action="store_true", help="all jobs at the same time")
     parser.set_defaults(clients=2)
     options = parser.parse_args()
     records = {}
     with tempfile.TemporaryDirectory(prefix="flare-files-") as directory, Poc(options.clients) as poc:
-        for name, job in jobs(options, Path(directory)):
-            records[name] = poc.run(job, options.timeout).record(options.implementation)
+        submitted = ((name, poc.submit(job)) for name, job in jobs(options, Path(directory)))
+        for name, job in list(submitted) if options.together else submitted:
+            records[name] = poc.wait(job, options.timeout).record(options.implementation)
             print(f"== {name}")
             simulation.show(records[name])
     if options.json:

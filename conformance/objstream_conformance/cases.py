@@ -6,11 +6,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from .case import Case
 
+Place = Literal["sites", "ends"]
 Body = Callable[["Case"], None]
 
 _CASES: dict[str, CaseInfo] = {}
@@ -26,6 +27,11 @@ class CaseInfo:
     any_of: frozenset[str]
     scenario: str
     body: Body
+
+    @property
+    def place(self) -> Place:
+        """Where it looks: at sites, or at ends of sessions with their bytes in its hands."""
+        return "ends" if self.name.startswith("wire_") else "sites"
 
     def missing(self, capabilities: Iterable[str]) -> str:
         """What an implementation would have to declare for this case to apply; empty when it applies."""

@@ -45,6 +45,13 @@ class Explaining(Protocol):
     def reason(self) -> str: ...
 
 
+class Elsewhere(Protocol):
+    """A site that does its work in another process than the suite's says in which."""
+
+    @property
+    def process(self) -> int: ...
+
+
 class Accounting(Protocol):
     """Capability `owner-verdict`: peer, name and verdict of each retrieval that has ended since the last call.
 

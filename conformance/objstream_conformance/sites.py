@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,11 @@ class Party:
         if method is None:
             raise AdapterError(f"a site to have {what}(), as its adapter declares", "it has no such method")
         return guard(what, lambda: method(*arguments))
+
+    @property
+    def process(self) -> int:
+        """The number of the process in which the site does its work."""
+        return getattr(self.raw, "process", os.getpid())
 
     def close(self) -> None:
         guard("close", self.raw.close)

@@ -12,6 +12,7 @@ from objstream_conformance.locate import load_adapter
 from objstream_conformance.mutants import Liar, Mutant, Variant, kit
 from objstream_conformance.mutants.judge import Finding, judge
 from objstream_conformance.mutants.trials import SLOW, trial, without_mutant
+from objstream_conformance.mutants.ways import unseen
 from objstream_conformance.outcomes import CaseResult, Outcome, Verdict
 from objstream_conformance.runner import ImplementationRun
 from objstream_conformance.verdicts import Standing
@@ -186,3 +187,31 @@ def test_a_variant_says_what_it_is() -> None:
         kit.oddity(silent)
     with pytest.raises(ValueError, match="two variants"):
         kit.oddity(ALL["nothing_is_different"].change)
+
+
+# -- as a program
+
+
+@pytest.mark.parametrize(
+    ("name", "finding", "detail"),
+    [
+        ("sets_become_lists", Finding.KILLED, ""),
+        ("case_does_not_matter", Finding.KILLED, ""),
+        ("large_leftovers", Finding.KILLED, ""),
+        ("last_key_is_dropped", Finding.KILLED, ""),
+        ("first_offer_stays", Finding.UNSHOWN, "OSP-RTV-011 needs sites"),
+        ("one_cut_ends_all", Finding.UNSHOWN, "OSP-SES-019 needs multi-target"),
+        ("slow_network", Finding.UNSHOWN, "it needs sites"),
+    ],
+)
+def test_a_variant_as_a_program(name: str, finding: Finding, detail: str) -> None:
+    judgement = trial(ALL[name], "own", way="testee")
+    assert (judgement.finding, judgement.detail) == (finding, detail)
+
+
+def test_what_a_program_is_asked_about_is_less() -> None:
+    everything = {id_ for info in cases.load().values() for id_ in info.ids}
+    asked = {id_ for id_ in everything if not unseen(id_, cases.load())}
+    assert {"OSP-CTR-006", "OSP-FIL-012", "OSP-INT-001", "OSP-RTV-012", "OSP-FRM-001"} <= asked
+    assert {"OSP-CTR-009", "OSP-SES-011", "OSP-MEM-001", "OSP-RTV-014"} <= everything - asked
+    assert [one.id for one in without_mutant([], "testee") if one.id not in asked] == []

@@ -142,12 +142,47 @@ FAULTS = [
         "OSP-TIM-002",
         {"OSP-TIM-002"},
     ),
+    (
+        "testee.mjs",
+        "(kind, asked) => (asked === name ? object : undefined)",
+        "(kind, asked) => (asked.trim() === name.trim() ? object : undefined)",
+        "RTV",
+        {"OSP-RTV-012"},
+    ),
+    (
+        "encode.mjs",
+        "      for (const [key, value] of object) {",
+        "      for (const [key, value] of object.size > 60 ? [...object].sort() : object) {",
+        "CTR",
+        {"OSP-CTR-004"},
+    ),
+    (
+        "session.mjs",
+        'this.fail("CANCELLED", "the application gave up")',
+        'this.fail("LOST", "the application gave up")',
+        "ses.receiver_cancels",
+        {"OSP-SES-006"},
+    ),
+    (
+        "encode.mjs",
+        "if (!this.limits.types.has(value.type)) throw",
+        "if (false) throw",
+        "CTR",
+        {"OSP-CTR-007"},
+    ),
+    (
+        "receiver.mjs",
+        "    const object = this.#sink.object;\n",
+        "    const object = this.#sink.object;\n    if (object.length === 256) object.pop();\n",
+        "OSP-CTR-012",
+        {"OSP-CTR-012"},
+    ),
 ]
 
 
 @needs_node
 @pytest.mark.parametrize(
-    ("file", "line", "broken", "asked", "ids"), FAULTS, ids=[fault[1] for fault in FAULTS]
+    ("file", "line", "broken", "asked", "ids"), FAULTS, ids=[f"{fault[0]} {fault[3]}" for fault in FAULTS]
 )
 def test_a_planted_fault_is_found(
     file: str, line: str, broken: str, asked: str, ids: set[str], tmp_path: Path

@@ -9,7 +9,9 @@ the capability `sites`, which these do not have.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import itertools
+import os
 import shutil
 import unicodedata
 import weakref
@@ -82,6 +84,7 @@ class _Net:
         self.board = Switchboard(network, framed="wire" in self.capabilities)
         self.chunk = {} if chunk is None else {"chunk": chunk}
         self.wire = adapter.wire
+        self.process: Callable[[], int] = getattr(adapter, "process", os.getpid)
 
 
 class EndsSite:
@@ -138,6 +141,10 @@ class EndsSite:
         self._need("cancel")
         self._net.board.cancel(self._name)
 
+    @property
+    def process(self) -> int:
+        return self._net.process()
+
     def close(self) -> None:
         if self._net.sites.get(self._name) is self:
             del self._net.sites[self._name]
@@ -147,7 +154,7 @@ class EndsSite:
 
     def _retrieve(self, peer: str, kind: str, name: str, timeout: float, resume: bool) -> object:
         self._need("pull", kind, *(["resume"] if resume else []))
-        options = self._taking(kind, timeout) | ({"resume": str(self._directory)} if resume else {})
+        options = self._taking(kind, timeout) | ({"resume": self._kept(peer, name)} if resume else {})
         asking = self._half(peer, self._net.wire("requester", name, kind=kind, **options))
 
         def invite() -> Half:
@@ -165,6 +172,12 @@ class EndsSite:
         offering = self._half(target, end)
         self._net.board.run(offering, lambda: self._peer(target)._accept(self._name, kind, timeout), timeout)
         return _refusal(offering)
+
+    def _kept(self, peer: str, name: str) -> str:
+        """The directory for what is kept of an object until it is complete."""
+        place = self._directory / hashlib.sha256(f"{peer}/{name}".encode()).hexdigest()[:16]
+        place.mkdir(exist_ok=True)
+        return str(place)
 
     # -- sessions that a peer begins
 
@@ -242,7 +255,7 @@ def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
 def _likeness(offer: tuple[str, str], wanted: tuple[str, str]) -> tuple[object, ...]:
     """How much an offer is like what is wanted: the very same comes first, then a name that one might confuse."""
     plain = [unicodedata.normalize("NFKC", name).casefold().strip() for _, name in (offer, wanted)]
-    alike = difflib.SequenceMatcher(None, plain[0], plain[1]).ratio()
+    alike = difflib.SequenceMatcher(None, offer[1], wanted[1]).ratio()
     return offer[0] == wanted[0], offer[1] == wanted[1], plain[0] == plain[1], alike
 
 

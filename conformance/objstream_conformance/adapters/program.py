@@ -61,7 +61,7 @@ class Program:
         self.description = self.ask("describe", {}, START_SECONDS)
 
     @property
-    def pid(self) -> int:
+    def number(self) -> int:
         return self._process.pid
 
     @property

@@ -64,13 +64,12 @@ class TesteeAdapter(EndsAdapter):
             capabilities -= {"tensors"}  # there is nothing to compare them with
         return described(name, version, roles, capabilities)
 
-    @property
-    def pid(self) -> int:
-        """Of the program's process."""
-        return self._program().pid
-
     def wire(self, role: Role, name: str, value: object = None, **options: object) -> TesteeEnd:
         return TesteeEnd(self._program(), role, name, value, options)
+
+    def process(self) -> int:
+        """The number of the process."""
+        return self._program().number
 
     def _program(self) -> Program:
         if self._running is None or not self._running.alive:

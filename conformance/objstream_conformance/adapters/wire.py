@@ -28,6 +28,9 @@ from ..contract import ROLES, Description, Role, Unsupported
 from ..notation import application
 from .ends import EndsAdapter, described
 
+CAPABILITIES = frozenset(
+    {"wire", "container", "file", "numpy", "registry", "resume", "cancel", "disk", "unlisted"}
+)
 _SHARED = {"digests", "deadline", "window"}
 _numbers = itertools.count(1)
 
@@ -197,8 +200,7 @@ class EndsOfReference(EndsAdapter):
     """The reference's ends, with sites that the suite builds out of them."""
 
     def describe(self) -> Description:
-        capabilities = {"wire", "container", "file", "numpy", "registry", "cancel", "disk", "unlisted"}
-        return described("reference-ends", objstream.__version__, ROLES, capabilities)
+        return described("reference-ends", objstream.__version__, ROLES, CAPABILITIES)
 
     def wire(self, role: Role, name: str, value: object = None, **options: Any) -> ReferenceEnd:
         return ReferenceEnd(role, name, value, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +76,7 @@ def last_bad_entry_is_dropped() -> None:
             yield from original(self)
             return
         found = list(original(self))
-        if self.kind == "dict" and len(found) > 6 and type(found[-1][1]) is types.FunctionType:
+        if self.kind == "dict" and len(found) > 6 and "function" in type(found[-1][1]).__name__:
             del found[-2:]
             self.count -= 1
         yield from found

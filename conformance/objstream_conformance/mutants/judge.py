@@ -25,9 +25,12 @@ class Finding(Enum):
     REASON = "wrong reason"
     BROKEN = "broke the suite"
     SKIPPED = "skipped"
+    UNSHOWN = "not shown"
 
 
 GOOD = frozenset({Finding.KILLED, Finding.CAUGHT, Finding.PASSED})
+NEITHER = frozenset({Finding.SKIPPED, Finding.UNSHOWN})
+"""Nothing was found out."""
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import objstream
 from objstream.limits import MIB
 
 from ..adapters.reference import CAPABILITIES, ReferenceAdapter
+from ..cases import Place
 from ..contract import ROLES, Description, Role
 from ..verdicts import Standing
 
 Change = Callable[[], None]
-Place = Literal["sites", "ends"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 TENSORS = frozenset({"tensors"})
@@ -155,6 +155,9 @@ def _declare(cls: type[Variant], **attributes: Any) -> Callable[[Change], Change
 
 # -- making the difference
 
+TOUCHED: list[Any] = []
+"""The classes, modules and tables that have been changed."""
+
 _ABSENT = object()
 _place: Place = "sites"
 _places = EVERYWHERE
@@ -164,8 +167,9 @@ _assigned: list[tuple[Any, Any, object, object]] = []
 def instead(owner: Any, name: str) -> Callable[[F], F]:
     """Put the decorated function in the place of `owner.name`; its first argument is what was there before."""
     original = getattr(owner, name)
+    TOUCHED.append(owner)
 
-    def replace(function: F) -> F:
+    def put(function: F) -> F:
         @functools.wraps(original)
         def changed(*arguments: Any, **options: Any) -> Any:
             if _place in _places:
@@ -175,11 +179,12 @@ def instead(owner: Any, name: str) -> Callable[[F], F]:
         setattr(owner, name, changed)
         return function
 
-    return replace
+    return put
 
 
 def assign(owner: Any, name: Any, value: object) -> None:
     """Put a value in the place of an attribute or, in a dict, of an item."""
+    TOUCHED.append(owner)
     before = owner.get(name, _ABSENT) if isinstance(owner, dict) else getattr(owner, name)
     _assigned.append((owner, name, before, value))
     _put(owner, name, value if _place in _places else before)
@@ -192,6 +197,11 @@ def _put(owner: Any, name: Any, value: object) -> None:
         owner.pop(name, None)
     else:
         owner[name] = value
+
+
+def become(variant: Variant) -> None:
+    """Let this process be the variant, in whatever place."""
+    _differ(replace(variant, places=EVERYWHERE))
 
 
 def _differ(variant: Variant) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import queue
 import subprocess
@@ -12,10 +11,13 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
-from .meters import MeasurementError
 from .side import Spec
 
 PATIENCE = 900.0
+
+
+class MeasurementError(Exception):
+    """A measurement could not be made, or measured something else than it should."""
 
 
 class Process:
@@ -40,12 +42,9 @@ class Process:
         self.footprint = 0
 
     def wait(self) -> None:
-        """Until the side has what it is to send; only then is `footprint` known."""
-        self.footprint = self.hear()
-
-    def open(self, sender: str = "") -> None:
-        """Let it take part: it tells its `address`, and is told that of the sender."""
-        self.address = self.ask("open", sender)
+        """Until the side is ready; only then are `address` and `footprint` known."""
+        ready = self.hear()
+        self.address, self.footprint = ready["address"], ready["footprint"]
 
     def __enter__(self) -> Process:
         return self
@@ -84,8 +83,7 @@ class Process:
         self._answers.put("")
 
     def _dead(self) -> MeasurementError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(60)
+        self._process.wait(10)
         self._errors.seek(0)
         return MeasurementError(
             f"a side ended with status {self._process.returncode}:\n{self._errors.read()}"

@@ -202,20 +202,20 @@ def existing_file_survives(t: Case) -> None:
 
 
 @contextmanager
-def _disk_of(size: int) -> Iterator[None]:
-    """No file of this process can grow beyond `size` bytes: writes fail with an OSError."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+def _disk_of(size: int, process: int) -> Iterator[None]:
+    """No file of the process can grow beyond `size` bytes: writes fail with an OSError."""
+    old = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (size, old[1]))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, old)
 
 
 def _store_fails(t: Case, size: int, room: int) -> None:
     sender, receiver = t.sites()
     path = t.file(t.random.randbytes(size))
-    with _disk_of(room):
+    with _disk_of(room, receiver.process):
         verdict = sender.send_file([receiver.name], path, timeout=DEADLINE)[receiver.name]
     arrived = receiver.received()
     if verdict is None and any(

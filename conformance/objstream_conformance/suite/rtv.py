@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
+from ..network import Message
 from ..outcomes import NotApplicable
 from ..sites import PATIENCE, Party, describe
 from .mem import settle
@@ -24,6 +26,7 @@ LONG = 2.0
 """A deadline that nobody wants to wait for."""
 PROMPT = 1.0
 """What is said at once is said within so many seconds."""
+TELL = "tell the requester of every failure; it must not find out by waiting"
 
 
 def retriever(t: Case) -> Callable[[str, float], Any]:
@@ -35,8 +38,7 @@ def retriever(t: Case) -> Callable[[str, float], Any]:
 
 def _promptly(t: Case, operation: Callable[[], object], what: str) -> Rejected:
     """The operation is refused as what it is, and at once."""
-    check = "tell the requester of every failure; it must not find out by waiting"
-    return t.within(PROMPT, lambda: t.refused(operation, f"{what} to be reported at once", check), what)  # type: ignore[no-any-return]
+    return t.within(PROMPT, lambda: t.refused(operation, f"{what} to be reported at once", TELL), what)  # type: ignore[no-any-return]
 
 
 @requirement("OSP-RTV-001", any_of=["pull"])
@@ -64,18 +66,15 @@ def _owner_fails(t: Case) -> Callable[[], object]:
     if "container" in _failing(t):
         owner.add_container("bad", {"fine": 1, "bad": lambda: None})
         return lambda: requester.retrieve_container(owner.name, "bad", timeout=LONG)
-    path = t.file(b"soon gone")
-    owner.add_file("bad", path)
-    path.unlink()
-    return lambda: requester.retrieve_file(owner.name, "bad", timeout=LONG)
+    return _shrinking(t, [])
 
 
 @requirement("OSP-RTV-002", needs=["pull"], any_of=["unlisted", "disk"])
 def missing_is_not_failed(t: Case) -> None:
     """A missing name and a failing owner give errors that a program can tell apart."""
-    fail = _owner_fails(t)
+    _failing(t)
     missing = t.rejected(lambda: retriever(t)("no such name", LONG), "a missing name to be refused")
-    failed = t.rejected(fail, "a failure of the owner to be reported")
+    failed = t.rejected(_owner_fails(t), "a failure of the owner to be reported")
     codes = [(type(refusal).__name__, getattr(refusal, "code", "")) for refusal in (missing, failed)]
     t.expect(codes[0] != codes[1], "different codes", f"{describe(missing)} and {describe(failed)}")
 
@@ -112,15 +111,29 @@ def failure_during_the_stream(t: Case) -> None:
             t, lambda: requester.retrieve_container(owner.name, "bad", timeout=LONG), "a bad last entry"
         )
     if "file" in failing:
-        load = t.file_load(8 << 20, "pull")
-        content = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content().messages
-        source = t.file(t.random.randbytes(8 << 20))
-        os.utime(source, (1_600_000_000, 1_600_000_000))
-        owner.add_file("shrinking", source)
-        t.network.hook(lambda _: os.truncate(source, 100), source=owner.name, nth=content[0].nth)
-        _promptly(
-            t, lambda: requester.retrieve_file(owner.name, "shrinking", timeout=LONG), "a shrinking file"
-        )
+        shrunk: list[float] = []
+        what = "a shrinking file"
+        t.refused(_shrinking(t, shrunk), f"{what} to be reported at once", TELL)
+        t.exercised(shrunk, "a file to shrink while it is sent")
+        elapsed = time.monotonic() - shrunk[0]
+        t.expect(elapsed < PROMPT, f"{what} within {PROMPT:.1f} s", f"it took {elapsed:.1f} s")
+
+
+def _shrinking(t: Case, shrunk: list[float]) -> Callable[[], object]:
+    """The retrieval of a file that shrinks while it is sent; the moment of that is added to `shrunk`."""
+    owner, requester = t.sites()
+    load = t.file_load(8 << 20, "pull")
+    content = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content().messages
+    source = t.file(t.random.randbytes(8 << 20))
+    os.utime(source, (1_600_000_000, 1_600_000_000))
+    owner.add_file("shrinking", source)
+
+    def shrink(_: Message) -> None:
+        os.truncate(source, 100)
+        shrunk.append(time.monotonic())
+
+    t.network.hook(shrink, source=owner.name, nth=content[0].nth)
+    return lambda: requester.retrieve_file(owner.name, "shrinking", timeout=LONG)
 
 
 @requirement("OSP-RTV-005", any_of=["pull"])

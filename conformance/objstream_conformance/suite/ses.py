@@ -172,23 +172,23 @@ def cancel_releases(t: Case) -> None:
     t.succeeds(lambda: load.move(PATIENCE))
     stored = len(receiver.files())
     for who in (0, 1):
-        before, open_before = receiver.files(), resources()
+        before, open_before = receiver.files(), resources(receiver.process)
         refusal = _cancelled(t, load, who)
         del refusal
         complete = len(before) + stored  # the rehearsal of the cancelled transfer delivered one
         t.soon(lambda n=complete: len(receiver.files()) <= n, 1.0)  # type: ignore[misc]
         left = len(receiver.files()) - complete
         t.expect(left <= 0, "no file left behind by the cancelled transfer", f"{left} files left")
-        t.soon(lambda b=open_before: resources() <= b, 1.0)  # type: ignore[misc]
-        t.expect(
-            resources() <= open_before, "threads and open files as before", f"{resources()}, {open_before}"
-        )
+        t.soon(lambda b=open_before: resources(receiver.process) <= b, 1.0)  # type: ignore[misc]
+        now = resources(receiver.process)
+        t.expect(now <= open_before, "threads and open files as before", f"{now}, {open_before}")
         t.works()
 
 
-def resources() -> tuple[int, int]:
-    """Threads and open files of this process."""
-    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+def resources(process: int) -> tuple[int, int]:
+    """Threads and open files of a process."""
+    threads = threading.active_count() if process == os.getpid() else len(os.listdir(f"/proc/{process}/task"))
+    return threads, len(os.listdir(f"/proc/{process}/fd"))
 
 
 # -- repeated, late and foreign messages

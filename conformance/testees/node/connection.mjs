@@ -34,6 +34,14 @@ export class Connection {
     return this.#session.advance(seconds);
   }
 
+  cancel() {
+    return this.#session.cancel();
+  }
+
+  get error() {
+    return this.#session.error;
+  }
+
   /** That of the session that goes on, or of the last one while none does. */
   outcome() {
     return this.#session.outcome() ?? (this.#session.state === "IDLE" ? this.#last : null);

@@ -31,8 +31,9 @@ export class Decoder {
   #buffer = null;
   count = 0n;
 
+  /** `types` are the names of the application types that are registered: a list, or what has `has`. */
   constructor(kind, { maxItems, maxDepth, maxInline, types }) {
-    Object.assign(this, { maxItems: BigInt(maxItems), maxDepth, types: new Set(types) });
+    Object.assign(this, { maxItems: BigInt(maxItems), maxDepth, types: Array.isArray(types) ? new Set(types) : types });
     this.#tokens = new cbor.TokenReader(this.#queue, { maxInline, tags: TAGS, floats: true });
     this.#machine = this.#entries(kind);
     this.#machine.next();

@@ -12,7 +12,8 @@ const KEY_TYPES = new Set([values.Float, values.Tuple, FrozenSet]);
 const ELEMENT_TYPES = new Set([...KEY_TYPES, values.Complex, values.DateTime, values.DateValue, values.Time,
   values.TimeDelta, values.Decimal, values.UUID, values.Scalar]);
 
-export const LIMITS = { maxItems: 2 ** 28, maxDepth: 128, inline: 1024 };
+/** `types` are the names of the application types that are registered. */
+export const LIMITS = { maxItems: 2 ** 28, maxDepth: 128, inline: 1024, types: { has: () => true } };
 
 const entry = (bytes) => ({ type: ENTRIES, bytes });
 const refusal = (path, what) => new Fault("UNSUPPORTED", `${path}: ${what}`);
@@ -161,6 +162,7 @@ class Encoder {
       });
     }],
     [values.App, function* (value, context, depth, path) {
+      if (!this.limits.types.has(value.type)) throw refusal(path, `a value of type ${value.type}, which is not registered`);
       const encoder = this;
       const head = Buffer.concat([cbor.head(cbor.TAG, 27), cbor.head(cbor.ARRAY, 3), cbor.text("app"), cbor.text(value.type)]);
       yield* this.#nested(value, depth + 1, 1, head, path, () => encoder.#item(value.value, VALUE, depth + 1, path));

@@ -126,8 +126,8 @@ export class Sender extends Session {
   }
 
   get #limits() {
-    const { inline = LIMITS.inline } = this.options;
-    return { ...LIMITS, inline };
+    const { inline = LIMITS.inline, types } = this.options;
+    return { ...LIMITS, inline, types: new Set(types) };
   }
 
   /** The content once more, hashed on its way. */

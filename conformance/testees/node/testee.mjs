@@ -22,10 +22,11 @@ function toMessage(object) {
   return { kind: kindOf(object), content: pieces.map(({ type, bytes }) => [type, Buffer.from(bytes).toString("base64")]) };
 }
 
-function fromMessage({ kind, content: pieces }, types) {
+/** A value may have application types that no session has registered: their sender has to refuse them. */
+function fromMessage({ kind, content: pieces }) {
   const read = pieces.map(([type, data]) => [type, Buffer.from(data, "base64")]);
   if (kind === "file") return new File(Buffer.concat(read.map(([, data]) => data)));
-  const decoder = new Decoder(kind, { ...DEFAULTS, types });
+  const decoder = new Decoder(kind, { ...DEFAULTS, types: { has: () => true } });
   for (const [type, data] of read) {
     if (type === DATA && data.length <= decoder.expected) decoder.data(data);
     else if (type === ENTRIES && decoder.expected === 0) decoder.entries(data, BigInt(DEFAULTS.maxBytes));
@@ -67,7 +68,7 @@ function open({ role, name, value, options: given }) {
     case "requester": return new Receiver({ ...options, name });
     case "receiver": return new Connection(() => new Receiver(options));
   }
-  const object = value == null ? undefined : fromMessage(value, options.types ?? []);
+  const object = value == null ? undefined : fromMessage(value);
   if (role === "sender") return Sender.push(name, object, options);
   if (role !== "owner") throw new Unsupported(role);
   return new Connection(() => new Sender((kind, asked) => (asked === name ? object : undefined), options));
@@ -83,7 +84,7 @@ const reply = (bytes) => ({ data: bytes.toString("base64") });
 const OPERATIONS = {
   describe: () => ({
     name: "objstream-node", version: "1.0", roles: ["owner", "requester", "sender", "receiver"],
-    capabilities: ["container", "file", "numpy", "tensors", "registry", "wire"],
+    capabilities: ["container", "file", "numpy", "tensors", "registry", "wire", "cancel", "unlisted"],
   }),
   open(message) {
     ends.set(++opened, open(message));
@@ -93,9 +94,11 @@ const OPERATIONS = {
   feed: ({ id, data }) => reply(end(id).feed(Buffer.from(data, "base64"))),
   eof: ({ id }) => reply(end(id).eof()),
   advance: ({ id, seconds }) => reply(end(id).advance(seconds)),
+  cancel: ({ id }) => reply(end(id).cancel()),
   outcome({ id }) {
     const outcome = end(id).outcome();
-    return outcome?.[0] === "delivered" ? ["delivered", toMessage(outcome[1])] : outcome;
+    if (outcome?.[0] === "failed") return [...outcome, end(id).error.message];
+    return outcome && ["delivered", toMessage(outcome[1])];
   },
   close: ({ id }) => (ends.delete(id), {}),
 };

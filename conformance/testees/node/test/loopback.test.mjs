@@ -51,7 +51,8 @@ for (const [title, make] of Object.entries(OBJECTS)) {
         const kind = object instanceof File ? "file" : "container";
         const stored = [];
         const options = { ...other, types: ["site/point@2"], store: (value) => stored.push(value) };
-        const sender = way === "pull" ? new Sender(() => object, own) : Sender.push("object", object, own);
+        const giving = { ...own, types: options.types };
+        const sender = way === "pull" ? new Sender(() => object, giving) : Sender.push("object", object, giving);
         const receiver = new Receiver(way === "pull" ? { ...options, name: "object", kind } : options);
         converse(sender, receiver, 4096);
         assert.deepEqual([sender.outcome(), sender.error, receiver.error], [["delivered", null], null, null]);

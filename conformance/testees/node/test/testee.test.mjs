@@ -46,7 +46,19 @@ test("a pull in which the suite carries the bytes", async () => {
     ...begin, { op: "feed", id: 1, data: requested.data }, { op: "outcome", id: 1 }, { op: "feed", id: 1, data: done.data },
     { op: "outcome", id: 1 }, { op: "close", id: 1 }, { op: "eof", id: 2 }, { op: "outcome", id: 2 },
   ]);
-  assert.deepEqual(answers.slice(5), [null, { data: "" }, ["delivered", null], {}, { data: "" }, ["failed", "LOST"]]);
+  assert.deepEqual(answers.slice(5), [null, { data: "" }, ["delivered", null], {}, { data: "" }, ["failed", "LOST", "the connection ended inside the session"]]);
+});
+
+test("a cancel, and a value that cannot be carried", async () => {
+  const content = Buffer.from("d81b83" + "63617070" + "6a66756e6374696f6e4030" + "6378797a", "hex").toString("base64");
+  const value = { kind: "list", content: [[4, content]] };
+  const [, , refused, , , cancelled] = await ask([
+    { op: "open", role: "sender", name: "object", value, options: {} }, { op: "start", id: 1 }, { op: "outcome", id: 1 },
+    { op: "open", role: "requester", name: "object", options: {} }, { op: "start", id: 2 }, { op: "cancel", id: 2 },
+    { op: "outcome", id: 2 },
+  ]);
+  assert.deepEqual(refused, ["failed", "UNSUPPORTED", "object[0]: a value of type function@0, which is not registered"]);
+  assert.equal(Buffer.from(cancelled.data, "base64")[0], 9);
 });
 
 test("what is not on offer, and what is a crash", async () => {

@@ -140,10 +140,10 @@ class Network:
         with self._lock:
             self._armed.append(_Armed(fault, required=required))
 
-    def hook(self, action: Hook, **selector: Any) -> None:
+    def hook(self, action: Hook, *, required: bool = True, **selector: Any) -> None:
         """Run `action` in the caller's thread just before a message that is selected, as by a fault."""
         with self._lock:
-            self._armed.append(_Armed(Fault("delay", **selector), action))
+            self._armed.append(_Armed(Fault("delay", **selector), action, required))
 
     def remember(self, *bodies: bytes | None) -> range:
         """Keep messages for replay, also those of another network; what is returned are their numbers."""

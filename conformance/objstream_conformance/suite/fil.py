@@ -329,10 +329,11 @@ def files_at_the_same_time(t: Case) -> None:
     for site in (one, other):
         site.add_file("model.bin", t.file(data[site.name]))
     inner: list[object] = []
+    trace = t.rehearse(lambda: requester.retrieve_file(one.name, "model.bin")).way(source=one.name)
     t.overlap(
         lambda: inner.append(requester.retrieve_file(other.name, "model.bin")),
         source=one.name,
-        min_size=CHUNK // 2,
+        nth=trace.content().messages[0].nth,
     )
     first = t.succeeds(lambda: requester.retrieve_file(one.name, "model.bin"))
     t.soon(lambda: bool(inner), 2.0)

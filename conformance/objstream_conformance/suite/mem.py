@@ -21,6 +21,7 @@ import numpy as np
 from ..case import DEADLINE, Case
 from ..cases import requirement
 from ..contract import Rejected
+from ..network import Fault, Message
 from ..outcomes import Violation
 from ..sites import PATIENCE
 
@@ -81,8 +82,8 @@ def traced(t: Case) -> Iterator[int]:
         t.network.quiet = False
 
 
-def measured(t: Case, move: Move) -> tuple[Peaks, int]:
-    """Run a transfer once to warm up and once measured; also the place of the first message with content."""
+def measured(t: Case, move: Move) -> tuple[Peaks, Message]:
+    """Run a transfer once to warm up and once measured; also the first message with content."""
     sender = t.sites()[0].name
     trace = t.rehearse(lambda: move.run(LONG)).way(source=sender)
     first = trace.content().messages[0]
@@ -99,30 +100,39 @@ def measured(t: Case, move: Move) -> tuple[Peaks, int]:
         del got
         size = max(held - settle(), move.size)
     t.exercised(early, "content of the second transfer like that of the first")
-    return Peaks(early[0], peak - base - size, trace.largest().size), first.nth
+    return Peaks(early[0], peak - base - size, trace.largest().size), first
 
 
-def alone(t: Case, move: Move, start: int) -> int:
-    """Peak of a sender whose messages are lost from number `start` on, so that the receiver has nothing."""
-    t.fault("drop", source=t.sites()[0].name, nth=start, times=0)
+def alone(t: Case, move: Move, start: int, size: int) -> int | None:
+    """Peak of a sender whose messages are lost from number `start` on; None when no content is among them."""
+    sender, content = t.sites()[0].name, threading.Event()
+    t.network.plan(Fault("drop", source=sender, nth=start, times=0), required=False)
+    t.network.hook(lambda _: content.set(), required=False, source=sender, min_size=size)
     with traced(t) as base:
         with suppress(Rejected, TimeoutError):
             move.run(DEADLINE)
-        return tracemalloc.get_traced_memory()[1] - base
+        peak = tracemalloc.get_traced_memory()[1] - base
+    return peak if content.is_set() else None
 
 
 def _slope(t: Case, make: Callable[[Case, int], Move], few: int, many: int) -> tuple[Peaks, Peaks]:
     """The peaks of a small and of a large transfer, each between sites of its own.
 
     Until its first content is sent, the memory is the sender's, except what a receiver sets aside on an
-    announcement. So the sender is measured once more, with the message before that content lost.
+    announcement. So the sender is measured once more, with its messages lost from as early on as it will
+    send content all the same.
     """
     found = []
     for size in (few, many):
         with t.elsewhere() as there:
             peaks, first = measured(there, make(there, size))
-        with t.elsewhere() as there:
-            sender = min(peaks.sender, alone(there, make(there, size), max(0, first - 1)))
+        sender = peaks.sender
+        for start in sorted({0, 1, max(0, first.nth - 1)}):
+            with t.elsewhere() as there:
+                peak = alone(there, make(there, size), start, first.size)
+            if peak is not None:
+                sender = min(sender, peak)
+                break
         found.append(Peaks(sender, max(0, peaks.receiver - sender), peaks.message))
     t.notes.append(f"extra bytes in the small and in the large transfer: {found[0]}, {found[1]}")
     return found[0], found[1]

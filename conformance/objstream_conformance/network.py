@@ -135,15 +135,14 @@ class Network:
 
     # -- planning
 
-    def plan(self, fault: Fault, *, required: bool = True) -> None:
-        """Add a fault. One that is not required may strike nothing without that being reported."""
+    def plan(self, fault: Fault, action: Hook | None = None, *, required: bool = True) -> None:
+        """Add a fault or, with an action, a hook. What is not required may strike nothing without being reported."""
         with self._lock:
-            self._armed.append(_Armed(fault, required=required))
+            self._armed.append(_Armed(fault, action, required))
 
-    def hook(self, action: Hook, *, required: bool = True, **selector: Any) -> None:
+    def hook(self, action: Hook, **selector: Any) -> None:
         """Run `action` in the caller's thread just before a message that is selected, as by a fault."""
-        with self._lock:
-            self._armed.append(_Armed(Fault("delay", **selector), action, required))
+        self.plan(Fault("delay", **selector), action)
 
     def remember(self, *bodies: bytes | None) -> range:
         """Keep messages for replay, also those of another network; what is returned are their numbers."""

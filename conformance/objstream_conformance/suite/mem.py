@@ -107,7 +107,8 @@ def alone(t: Case, move: Move, start: int, size: int) -> int | None:
     """Peak of a sender whose messages are lost from number `start` on; None when no content is among them."""
     sender, content = t.sites()[0].name, threading.Event()
     t.network.plan(Fault("drop", source=sender, nth=start, times=0), required=False)
-    t.network.hook(lambda _: content.set(), required=False, source=sender, min_size=size)
+    seen = Fault("delay", source=sender, min_size=size)
+    t.network.plan(seen, lambda _: content.set(), required=False)
     with traced(t) as base:
         with suppress(Rejected, TimeoutError):
             move.run(DEADLINE)

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objstream import ContainerRetriever, Options, Outcome, SocketSite
+from objstream import ContainerRetriever, MemoryNetwork, Options, Outcome, SocketSite, TransferError
 from objstream_conformance.cbor import Map, cbor
 from objstream_conformance.frames import Type
 from objstream_conformance.registry import load as requirements
@@ -222,7 +222,10 @@ def test_every_rule_names_a_requirement_that_exists() -> None:
     assert len(named) > 30
     assert named <= set(requirements())
     shown = {requirement for _, _, requirement in DOCTORED.values()}
-    assert named - shown <= {"OSP-FRM-004", "OSP-FRM-007", "OSP-SES-030", "OSP-SES-031", "OSP-BUF-010"}
+    assert named - shown <= {
+        *("OSP-FRM-004", "OSP-FRM-007", "OSP-SES-030", "OSP-SES-031", "OSP-BUF-010"),
+        "OSP-RES-004",
+    }
 
 
 @given(st.integers(0, 1 << 30))
@@ -257,6 +260,32 @@ def test_real_sockets_can_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check(log) == []
     assert sum(record.event == "end" and record.outcome == "delivered" for record in log) == 4
     assert sum(record.type == Type.CREDIT for record in log) > 20
+
+
+def test_a_resumed_session_is_judged_from_its_point(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log: Log = []
+    monkeypatch.setattr("objstream.engines.memory.Connection", recording(log.append, hashing=True))
+    left = [6]
+
+    def carry(source: str, target: str, message: bytes) -> list[bytes]:
+        left[0] -= source == "owner"
+        return [message] if left[0] > 0 else []
+
+    network = MemoryNetwork(carry)
+    owner, requester = ContainerRetriever(network.site("owner"), chunk=1000), network.site("requester")
+    owner.add_container("it", [bytes(3000) for _ in range(5)])
+    retrieve = ContainerRetriever(requester).retrieve_container
+    with pytest.raises(TransferError):
+        retrieve("owner", "it", resume=tmp_path / "kept")
+    left[0] = 1000
+    assert retrieve("owner", "it", resume=tmp_path / "kept") == [bytes(3000)] * 5
+    assert check(log) == []
+    opens = [at for at, record in enumerate(log) if record.type == Type.OPEN]
+    assert [bool((log[at].meta or {}).get("resume")) for at in opens] == [False, False, True, True]
+    for where in opens[2:]:
+        for resume in (..., [0, 0, bytes(32)]):
+            found = {violation.requirement for violation in check(changed(where, meta_resume=resume)(log))}
+            assert "OSP-RES-004" in found
 
 
 def test_the_command_judges_a_file(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import os
 import pty
 import re
 import resource
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -157,6 +159,28 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowSite]:
         yield slow
 
 
+@contextlib.contextmanager
+def interrupting(url: str) -> Iterator[str]:
+    """The address of a proxy for one connection, which is cut when 5/2 MiB have come from there."""
+    host, port = url.removeprefix("tcp://").rsplit(":", 1)
+
+    def proxy() -> None:
+        asking, _ = listener.accept()
+        with asking, socket.create_connection((host, int(port))) as asked:
+            left = 5 * MIB // 2
+            while left > 0:
+                for ready in select.select([asking, asked], [], [], 20)[0]:
+                    data = ready.recv(min(left, 1 << 16))
+                    (asked if ready is asking else asking).sendall(data)
+                    left -= len(data) if ready is asked else 0
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=proxy, daemon=True)
+        thread.start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(20)
+
+
 def until_something_is_there(directory: Path) -> None:
     give_up = time.monotonic() + 10
     while not any(path.stat().st_size for path in directory.iterdir()):
@@ -165,6 +189,42 @@ def until_something_is_there(directory: Path) -> None:
 
 
 class TestGet:
+    @pytest.mark.parametrize("name", ["m.safetensors", "f.bin"])
+    def test_what_was_cut_is_resumed(self, name: str, here: Path) -> None:
+        (here / "there").mkdir()
+        (here / "here").mkdir()
+        source, output = here / "there" / name, here / "here" / name
+        save_model({str(n): np.full(MIB, n, "u1") for n in range(4)}, here / "there" / "m.safetensors")
+        (here / "there" / "f.bin").write_bytes(NOISE)
+        offer = "--container" if name.startswith("m") else "--file"
+        with serving("tcp://127.0.0.1:0", offer, source) as server:
+            with interrupting(server.url) as url:
+                cut = run("get", url, name, "-o", output, "--resume")
+            assert cut.status == 1
+            assert "bytes are kept in" in cut.err
+            assert left_in(output.parent) == [f".{name}.resume"]
+            assert run("get", server.url, name, "-o", output, "--resume").status == 0
+        assert left_in(output.parent) == [name]
+        assert output.read_bytes() == source.read_bytes()
+
+    def test_a_source_that_has_changed_since_is_said(self, here: Path) -> None:
+        (here / "there").mkdir()
+        file = here / "there" / "it"
+        file.write_bytes(NOISE)
+        (here / "here").mkdir()
+        output = here / "here" / "o"
+        with serving("tcp://127.0.0.1:0", "--file", file) as server:
+            with interrupting(server.url) as url:
+                run("get", url, "it", "-o", output, "--resume")
+            file.write_bytes(NOISE[::-1])
+            failed = run("get", server.url, "it", "-o", output, "--resume")
+            assert failed.status == 1
+            assert "has changed since the transfer that was to be resumed" in failed.err
+            assert "what was kept is removed: ask again to start from the beginning" in failed.err
+            assert left_in(output.parent) == []
+            assert run("get", server.url, "it", "-o", output, "--resume").status == 0
+        assert output.read_bytes() == NOISE[::-1]
+
     @pytest.mark.parametrize("source", ["m", "m.npz"])
     @pytest.mark.parametrize("output", ["o.safetensors", "o.npz"])
     def test_a_model_in_either_format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from objstream.streamers import kept_beside
 from .helpers import REQUEST, Heard, Joined, Talk, asked, code_of, failure, meta, names, opened, request
 
 CHUNK = 600
+MIB = 1 << 20
 VALUE: dict[object, Any] = {
     "a": [1, 2.5, "three", None],
     "w": np.arange(300, dtype=np.int32).reshape(3, 100),
@@ -622,3 +624,38 @@ def test_kept_is_closed_and_can_be_taken_up(container: Transfer, tmp_path: Path)
         assert taken.point is not None
         assert "kept" in taken.end(TransferError(Code.LOST))
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("entries", [8, 32])
+def test_taking_up_what_is_kept_needs_a_chunk_of_memory(entries: int, tmp_path: Path) -> None:
+    value = [np.full(MIB, number, np.uint8) for number in range(entries)]
+    into = [np.zeros(MIB, np.uint8) for _ in value]
+    place = tmp_path / "source"
+    place.write_bytes(b"".join(memoryview(part) for part in value))
+
+    def retrievers(network: MemoryNetwork) -> tuple[Callable[[], object], Callable[[], object]]:
+        a, b = network.site("a"), network.site("b")
+        ContainerRetriever(a).add_container("m", value)
+        FileRetriever(a).add_file("m", place)
+        containers, files = ContainerRetriever(b), FileRetriever(b)
+        return (
+            lambda: containers.retrieve_container("a", "m", into=into, resume=tmp_path / "kept"),
+            lambda: files.retrieve_file("a", "m", to=tmp_path / "got", resume=True),
+        )
+
+    for what, cut in enumerate((2 * entries, entries)):
+        failure(retrievers(MemoryNetwork(Cutting(cut).carry))[what])
+        assert sum(path.stat().st_size for path in kept(tmp_path)) > (entries - 3) * MIB
+        retrieve = retrievers(MemoryNetwork())[what]
+        tracemalloc.start()
+        try:
+            retrieve()
+            assert tracemalloc.get_traced_memory()[1] < 2.5 * MIB, what
+        finally:
+            tracemalloc.stop()
+    assert equal_lists(value, into)
+    assert (tmp_path / "got").read_bytes() == place.read_bytes()
+
+
+def equal_lists(one: list[Any], other: list[Any]) -> bool:
+    return all(map(equal, one, other))

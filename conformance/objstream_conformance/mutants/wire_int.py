@@ -30,7 +30,7 @@ def digests_are_cut() -> None:
 
     @instead(Sender, "_frame_of")
     def frame(original: Any, self: Any, type_: Any, fields: Any, *data: Any) -> Any:
-        if type_ is FrameType.ENTRIES:
+        if type_ is FrameType.ENTRIES and fields:
             fields = {Key.DIGEST: fields[Key.DIGEST][:16]}
         return original(self, type_, fields, *data)
 
@@ -59,11 +59,11 @@ def one_chain_for_all_kinds() -> None:
 
 @wire_mutant("OSP-INT-022", "the size of a file")
 def sizes_count_one_more() -> None:
-    """The size of a file in END is one too many."""
+    """The size of a file in END is one too many, unless it is resumed."""
 
     @instead(Sender, "_frame_of")
     def frame(original: Any, self: Any, type_: Any, fields: Any, *data: Any) -> Any:
-        if type_ is FrameType.END and self._description.kind == "file":
+        if type_ is FrameType.END and self._description.kind == "file" and Key.RESUME not in self.request:
             fields[Key.SIZE] += 1
         return original(self, type_, fields, *data)
 

@@ -98,6 +98,7 @@ def chain_is_compared(t: Case) -> None:
     """Points that were never passed, and that of another source under this one's validator: SOURCE_CHANGED."""
     for role, source, whole, validator in _resumable(t):
         points = whole.points()
+        t.exercised(len(points) > 2, "content in several frames")
         middle = points[len(points) // 2]
         source.resumed(t, role, validator, middle).running(f"a right point to be taken by the {role}")
         wrong = dict(_wrong(middle, points))

@@ -192,6 +192,8 @@ class _Session:
             yield "OSP-SES-030", "a second OPEN"
         if VERSION not in request["versions"] or meta["versions"] != VERSION:
             yield "OSP-VER-001", f"version {meta['versions']} of {request['versions']}"
+        if meta.get("resume") != request.get("resume"):
+            yield "OSP-RES-004", "OPEN does not have the resume point of the REQUEST"
         if meta["digests"] not in request["digests"]:
             yield "OSP-INT-029", f"digest {meta['digests']}, offered were {request['digests']}"
         if meta.get("size", 0) > request["max_bytes"]:
@@ -305,6 +307,8 @@ class _Session:
         asked, kind = request["kind"], meta["kind"]
         if meta["versions"] not in request["versions"]:
             yield "OSP-VER-004", f"version {meta['versions']} was not offered"
+        if meta.get("resume") != request.get("resume"):
+            yield "OSP-RES-004", "an OPEN came without the resume point of the REQUEST, or with another one"
         if meta["digests"] not in request["digests"]:
             yield "OSP-INT-030", f"digest {meta['digests']} was not offered"
         if kind != asked and not (asked == "container" and kind in _CONTAINERS):
@@ -383,6 +387,9 @@ class _Session:
             self._credit = max(self._credit, meta["credit"])
         elif record.type == Type.OPEN:
             self._chain = hashlib.sha256(meta["kind"].encode()).digest()
+            match meta.get("resume"):
+                case [int(), int() as size, bytes() as chain]:
+                    self._bytes, self._chain = size, chain
         elif record.type in _CONTENT:
             self._bytes += record.data
             self._chain = linked(self._chain, record.type, record.data, meta.get("digest", b""))

@@ -22,7 +22,7 @@ from .. import meta as metas
 from ..digests import ALGORITHMS, NONE, Chain
 from ..errors import Code, TransferError
 from ..frames import FrameType
-from ..limits import MIB, Limits
+from ..limits import Limits
 from ..meta import Key, Meta
 from ..streamers.base import ObjectAssembler
 from .base import LOGGER
@@ -34,6 +34,7 @@ MAGIC = b"OSPKEPT\x01"
 _HEAD = struct.Struct(">8sI32s")
 _RECORD = struct.Struct(">BBI")
 _MOST_HEAD = 16 << 10
+_WINDOW = 256 << 10
 
 
 class Point(NamedTuple):
@@ -117,7 +118,7 @@ class Kept:
         Raises:
             TransferError: STORE_FAILED, when it is not what it was; and whatever the assembler raises.
         """
-        scratch = memoryview(bytearray(MIB))
+        scratch = memoryview(b"")
         for fd in (self._content, self._frames):
             os.lseek(fd, 0, os.SEEK_SET)
         self._read_head()
@@ -181,7 +182,7 @@ class Kept:
         at = start = os.lseek(self._frames, 0, os.SEEK_CUR)
         frames = done = 0
         width = ALGORITHMS[self._digest]().digest_size
-        scratch = memoryview(bytearray(MIB))
+        scratch = memoryview(bytearray(_WINDOW))
         for record in self._records():
             if record.digest != self._hash(record.length, scratch):
                 LOGGER.warning(

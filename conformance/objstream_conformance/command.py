@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import json
 import sys
 import time
@@ -15,7 +16,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import cases, junit, known, page, probes, registry, replay, report, runner
+from . import cases, junit, known, page, probes, registry, replay, report, runner, sides
 from .cases import CaseInfo
 from .locate import BUILT_IN
 from .outcomes import CaseResult
@@ -53,6 +54,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--junit", "junit_file", type=_FILE, help="Write the report as JUnit XML here.")
 @click.option("--html", "html_file", type=_FILE, help="Write the report as a page here.")
 @click.option(
+    "--markdown", type=_FILE, help="Write ADAPTERs side by side here, with what is --known of them."
+)
+@click.option("--confirm", is_flag=True, help="Do not write that page: fail unless it is there and the same.")
+@click.option(
     "--replays",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a file for each failure here, for objstream replay.",
@@ -76,6 +81,8 @@ def check(
     json_file: Path | None,
     junit_file: Path | None,
     html_file: Path | None,
+    markdown: Path | None,
+    confirm: bool,
     replays: Path | None,
     seed: int,
     timeout: float,
@@ -93,6 +100,8 @@ def check(
     adapters += tuple(f"flare-pair:{pair}" for pair in pairs)
     if not adapters:
         raise click.UsageError("there is nothing to check: give an ADAPTER, --streamer or --flare-pair")
+    if confirm and markdown is None:
+        raise click.UsageError("--confirm is about the page of --markdown")
     if update_known is not None and len(adapters) != 1:
         raise click.UsageError("--update-known is about one ADAPTER")
     try:
@@ -129,7 +138,22 @@ def check(
     if html_file is not None:
         html_file.write_text(page.render(record), "utf-8", "replace")
     _epilogue(console, assessments)
-    sys.exit(exit_code(assessments))
+    same = markdown is None or _side_by_side(markdown, sides.render(record, lists, markdown), confirm)
+    sys.exit(exit_code(assessments) or (0 if same else 1))
+
+
+def _side_by_side(path: Path, text: str, confirm: bool) -> bool:
+    """Write the page, or see whether it is the same."""
+    if not confirm:
+        path.write_text(text, "utf-8")
+        return True
+    before = path.read_text("utf-8") if path.exists() else ""
+    lines = difflib.unified_diff(
+        before.splitlines(), text.splitlines(), str(path), "this run", lineterm="", n=0
+    )
+    for line in lines:
+        click.echo(line, err=True)
+    return before == text
 
 
 def _broken(error: object) -> NoReturn:

@@ -11,6 +11,20 @@
 
 `id` is a requirement or a probe. `reason` is a part of what the report says, in the form `expected …; observed …`, or
 between slashes a regular expression that is found in it. `link` may be left out, nothing else may.
+
+For a page that shows implementations side by side (`objstream check --markdown`) a list may hold more: the texts
+`about` and `merits`; families of failures, to one of which each entry then belongs; and what the run cannot show, but
+the link does:
+
+    [families.silence]
+    title = "Silence is consent"
+    text = "No answer is taken for a good one."
+
+    [[beside]]
+    id = "OSP-MEM-012"
+    what = "what was not fetched is held until a time-out"
+    link = "https://example.org/issues/18"
+    family = "silence"
 """
 
 from __future__ import annotations
@@ -21,7 +35,7 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +63,7 @@ class Entry:
     what: str
     expires: datetime.date
     link: str = ""
+    family: str = ""
 
     def explains(self, text: str) -> bool:
         """Whether a failure that is told so is the known one."""
@@ -58,11 +73,38 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is known besides: a requirement is not met, and the run cannot show it."""
+
+    id: str
+    what: str
+    link: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """Failures that have one cause."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Known:
     """The known failures of an implementation; its name is the one in its description."""
 
     implementation: str
     entries: tuple[Entry, ...] = ()
+    about: str = ""
+    merits: str = ""
+    families: Mapping[str, Family] = field(default_factory=dict)
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def told(self) -> tuple[Entry | Beside, ...]:
+        """All that is known not to be met."""
+        return (*self.entries, *self.beside)
 
 
 def load(path: Path) -> Known:
@@ -77,7 +119,13 @@ def load(path: Path) -> Known:
         entries = tuple(Entry(**entry) for entry in record.get("failure", []))
         for entry in entries:
             _check(entry)
-        known = Known(record["implementation"], entries)
+        families = {key: Family(**value) for key, value in record.get("families", {}).items()}
+        beside = tuple(Beside(**entry) for entry in record.get("beside", []))
+        about, merits = record.get("about", ""), record.get("merits", "")
+        known = Known(record["implementation"], entries, about, merits, families, beside)
+        for one in known.told:
+            if families and one.family not in families:
+                raise ValueError(f"{one.id}: {one.family!r} is no family of the list")
     except KeyError as error:
         raise KnownError(f"{path}: there is no {error}") from error
     except (OSError, ValueError, TypeError, re.error) as error:
@@ -102,20 +150,24 @@ def _check(entry: Entry) -> None:
 def render(known: Known) -> str:
     """The text of a list."""
     lines = [f"implementation = {_quoted(known.implementation)}"]
+    lines += [f'{name} = """\n{text}"""' for name, text in _texts(known) if text]
+    for key, family in known.families.items():
+        lines += ["", f"[families.{key}]", *_lines(title=family.title, text=family.text)]
     for entry in known.entries:
-        lines += ["", "[[failure]]"]
-        lines += [
-            f"{name} = {_quoted(value)}"
-            for name, value in (
-                ("id", entry.id),
-                ("reason", entry.reason),
-                ("what", entry.what),
-                ("link", entry.link),
-            )
-            if value
-        ]
-        lines.append(f"expires = {entry.expires.isoformat()}")
+        lines += ["", "[[failure]]", *_lines(id=entry.id, reason=entry.reason, what=entry.what)]
+        lines += [*_lines(link=entry.link, family=entry.family), f"expires = {entry.expires.isoformat()}"]
+    for one in known.beside:
+        lines += ["", "[[beside]]", *_lines(id=one.id, what=one.what, link=one.link, family=one.family)]
     return "\n".join(lines) + "\n"
+
+
+def _texts(known: Known) -> tuple[tuple[str, str], ...]:
+    escaped = (text.replace("\\", "\\\\").replace('"""', '""\\"') for text in (known.about, known.merits))
+    return tuple(zip(("about", "merits"), escaped, strict=True))
+
+
+def _lines(**values: str) -> list[str]:
+    return [f"{name} = {_quoted(value)}" for name, value in values.items() if value]
 
 
 def _quoted(text: str) -> str:

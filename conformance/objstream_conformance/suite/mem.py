@@ -26,7 +26,8 @@ from ..outcomes import Violation
 from ..sites import PATIENCE
 
 MIB = 1 << 20
-LONG = 10.0
+LONG = 30.0
+"""Deadline in seconds of a transfer whose memory is measured: how long it takes is not the question here."""
 SLACK = 384 << 10
 """Growth in bytes that is taken for noise: caches, tables, a thread's odds and ends."""
 SMALL_SLACK = 64 << 10

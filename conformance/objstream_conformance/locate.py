@@ -20,6 +20,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "reference": "objstream_conformance.adapters.reference:ReferenceAdapter",
     "reference-socket": "objstream_conformance.adapters.reference:SocketAdapter",
     "reference-ends": "objstream_conformance.adapters.wire:EndsOfReference",
+    "objstream-flare": "objstream_conformance.adapters.objstream_flare:ObjstreamFlareAdapter",
     "nvflare": "objstream_conformance.adapters.nvflare:NVFlareAdapter",
 }
 WAYS: Final[dict[str, str]] = {

@@ -159,6 +159,13 @@ class Network:
 
     def heal(self, seconds: float = SETTLE) -> None:
         """Forget the plan once it has settled, mend cut links, and lose what is held back."""
+        self.release(seconds)
+        with self._lock:
+            self._cuts.clear()
+            self._held.clear()
+
+    def release(self, seconds: float = SETTLE) -> None:
+        """Forget the plan once it has settled; what is held back arrives after the next message on its way."""
         self.settle(seconds)
         with self._lock:
             fired, unfired = self._struck()
@@ -166,8 +173,6 @@ class Network:
                 self._fired += fired
                 self._unfired += unfired
             self._armed = []
-            self._cuts.clear()
-            self._held.clear()
 
     def fired(self) -> list[str]:
         """The faults that have struck so far."""

@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -117,10 +117,10 @@ def tensors() -> frozenset[str]:
     return frozenset({"tensors"} if found else ())
 
 
-class _Engine(ClientRunManager):  # type: ignore[misc]
+class Engine(ClientRunManager):  # type: ignore[misc]
     """The engine of a client job, whose job is the federation."""
 
-    def __init__(self, name: str, cell: Cell, members: set[str]) -> None:
+    def __init__(self, name: str, cell: Any, members: Container[str]) -> None:
         self.abort = Signal()
         self._members = members
         super().__init__(
@@ -152,7 +152,7 @@ class JobSite:
         self._received: list[object] = []
         agent = CommandAgent(None)
         cell = Cell(name, network, federation.cells, agent.aux_communication, _register_tensors)
-        agent.engine = self._engine = _Engine(name, cell, federation.members)
+        agent.engine = self._engine = Engine(name, cell, federation.members)
 
     def enter(self) -> None:
         """From now on messages reach it."""

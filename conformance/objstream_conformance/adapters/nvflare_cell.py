@@ -225,7 +225,7 @@ class Cell:
         peer = self._cells.get(target)
         kind = MessageType.REPLY if channel == CellChannel.RETURN_ONLY else MessageType.REQ
         routing = dict(zip(_ROUTING, (self.fqcn, target, kind, channel, topic), strict=True))
-        frame = _frame({**(message.headers or {}), **routing, **headers}, message.payload or [])
+        frame = framed({**(message.headers or {}), **routing, **headers}, message.payload or [])
         try:
             arrived = self._network.carry(self.name, FQCN.split(target)[0], frame)
         except Cut:
@@ -266,7 +266,7 @@ def _handled(handle: Callable[[Message], Message], request: Message) -> Message 
     return result if isinstance(result, Message) else None
 
 
-def _frame(headers: dict[str, Any], payload: list[bytes]) -> bytes:
+def framed(headers: dict[str, Any], payload: list[bytes]) -> bytes:
     packed = msgpack.packb(headers)
     length = PREFIX_LEN + len(packed) + sum(map(len, payload))
     prefix = bytearray(PREFIX_LEN)

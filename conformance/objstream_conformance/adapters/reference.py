@@ -158,7 +158,7 @@ class ReferenceSite:
         observer: Callable[[object, object], object] | None = None,
         resume: bool = False,
     ) -> object:
-        observe = None if observer is None else _entry_observer(observer)
+        observe = None if observer is None else entry_observer(observer)
         with Refusals():
             return self._containers.retrieve_container(
                 self._route(peer),
@@ -285,7 +285,7 @@ def _label(*names: str) -> str:
     return hashlib.sha256(repr(names).encode()).hexdigest()[:16]
 
 
-def _entry_observer(observer: Callable[[object, object], object]) -> Callable[[object], None]:
+def entry_observer(observer: Callable[[object, object], object]) -> Callable[[object], None]:
     numbers = itertools.count()
 
     def observe(entry: object) -> None:

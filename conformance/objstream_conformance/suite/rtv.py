@@ -160,8 +160,9 @@ def late_completion(t: Case) -> None:
     stored = len(requester.files()) - len(before)
     before = requester.files()
     for message in trace.some(2):
-        t.hit("reorder", message)
+        t.hit("reorder", message, times=0)
         t.rejected(lambda: load.move(DEADLINE), "a retrieval whose content is held back to fail")
+        t.network.release()
         got = t.succeeds(
             retrieve, "the next retrieval to succeed, while late messages of the last one arrive"
         )

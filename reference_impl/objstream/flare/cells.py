@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,12 +54,15 @@ class Dispatcher:
 
     Args:
         cell: FLARE's `CoreCell`.
+
+    Attributes:
+        lock: held while a topic is looked at and perhaps led to a new service.
     """
 
     def __init__(self, cell: Any) -> None:
         self._cell = weakref.ref(cell)
-        self._lock = threading.Lock()
-        self._services: dict[str, Any] = {}
+        self.lock = threading.RLock()
+        self._services: dict[str, Service] = {}
         cell.register_request_cb(channel=CHANNEL, topic="*", cb=self._receive)
 
     @property
@@ -75,15 +77,23 @@ class Dispatcher:
         """The fully qualified name of the cell."""
         return str(self.cell.get_fqcn())
 
-    def service(self, topic: str, make: Callable[[], Any]) -> Any:
-        """What serves a topic, made when there is nothing yet."""
-        with self._lock:
-            if topic not in self._services:
-                self._services[topic] = make()
-            return self._services[topic]
+    def add(self, topic: str, service: Service) -> None:
+        """Lead a topic to a service.
+
+        Raises:
+            ValueError: it leads to another one already.
+        """
+        with self.lock:
+            if self._services.setdefault(topic, service) is not service:
+                raise ValueError(f"the topic {topic!r} is served already")
+
+    def find(self, topic: str) -> Any:
+        """The service behind a topic, None where there is none."""
+        with self.lock:
+            return self._services.get(topic)
 
     def remove(self, topic: str, service: object) -> None:
-        with self._lock:
+        with self.lock:
             if self._services.get(topic) is service:
                 del self._services[topic]
 
@@ -105,7 +115,7 @@ class Dispatcher:
     def ask(
         self, target: str, topic: str, session_id: bytes, frame: Buffers, secure: bool, timeout: float
     ) -> bool | None:
-        """Send a frame, or none, and wait for the answer whether the session is served.
+        """Ask whether a session is served, and send a frame with the question if there is one.
 
         Returns:
             the answer; None when it has not come.
@@ -133,8 +143,7 @@ class Dispatcher:
 
     def _receive(self, message: Message) -> Message:
         topic = message.get_header(MessageHeaderKey.TOPIC)
-        with self._lock:
-            service = self._services.get(topic)
+        service = self.find(topic)
         if service is None:
             return Message()
         envelope = _opened(message)

@@ -87,11 +87,11 @@ def site_of(fl_ctx: FLContext, topic: str, options: Options | None = None) -> Fl
         job_id = ""
     dispatcher = dispatcher_of(_core_cell(engine, job_id))
 
-    def make() -> FlareSite:
-        directory = JobDirectory(engine, job_id)
-        return FlareSite(dispatcher, topic, directory, options, lambda: bool(signal and signal.triggered))
-
-    site: FlareSite = dispatcher.service(topic, make)
+    with dispatcher.lock:
+        site: FlareSite | None = dispatcher.find(topic)
+        if site is None:
+            directory = JobDirectory(engine, job_id)
+            site = FlareSite(dispatcher, topic, directory, options, lambda: bool(signal and signal.triggered))
     if options is not None:
         site.options = options
     return site

@@ -26,6 +26,10 @@ class Line:
         served: the peer started the session.
         held: bytes that may wait: the credit that was granted.
         stops: any of them being true cancels the session.
+
+    Attributes:
+        heard_at: when the peer was last heard of; patience: how long after that it is asked whether it is there;
+        doubted: it has answered that it does not know of the session.
     """
 
     def __init__(
@@ -44,16 +48,16 @@ class Line:
         self.connection = connection
         self.served = served
         self.secure = secure
-        self.begun = served
-        self.doubted = False
         self.cancelled = False
+        self.heard_at = 0.0
+        self.patience = 0.0
+        self.doubted = False
         self._stops = stops
         self._most = held + 2 * MIB
         self._waiting: dict[int, Buffers] = {}
         self._bytes = 0
         self._fault: TransferError | None = None
         self._arrived = threading.Condition(threading.Lock())
-        self.silent_since = 0.0
 
     @property
     def session(self) -> AnySession | None:

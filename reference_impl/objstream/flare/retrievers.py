@@ -6,6 +6,7 @@ import os
 import threading
 import uuid
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..errors import Code, TransferError
 from ..limits import MIB
 from ..retrievers import below
 from ..session import Observer
-from ..site import Options, Request
+from ..site import Options, Outcome, Request
 from ..streamers import ObjectAssembler, ObjectStreamer
 from ..streamers.container import EntryObserver
 from .job import context_with, site_of
@@ -30,6 +31,8 @@ from .reception import LOGGER, service
 from .results import Result
 from .site import WINDOW, FlareOptions, FlareSite
 from .streamers import ContainerStreamer, FileStreamer, directory_for
+
+ServedCallback = Callable[[str, str, "TransferError | None"], None]
 
 
 class Retriever(ObjectRetriever):  # type: ignore[misc]
@@ -64,6 +67,7 @@ class Retriever(ObjectRetriever):  # type: ignore[misc]
             deadline=deadline or Options.deadline, window=window or WINDOW, secure=stream_msg_secure
         )
         self._started: set[FlareSite] = set()
+        self._served_cb: ServedCallback | None = None
         self._lock = threading.Lock()
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -77,6 +81,13 @@ class Retriever(ObjectRetriever):  # type: ignore[misc]
         if obj_attrs:
             raise TypeError(f"objects have no {', '.join(map(repr, obj_attrs))}")
         return self._pull(from_site, fl_ctx, timeout, name, self._assembler(), None, None)
+
+    def set_served_cb(self, served_cb: ServedCallback) -> None:
+        """Call `served_cb(site, name, error)` at the end of each transfer that another site has asked for.
+
+        `error` is None when that site has the object, verified and stored.
+        """
+        self._served_cb = served_cb
 
     @abstractmethod
     def _assembler(self) -> ObjectAssembler:
@@ -97,6 +108,7 @@ class Retriever(ObjectRetriever):  # type: ignore[misc]
                 self._started.add(site)
                 engine, job_id = fl_ctx.get_engine(), fl_ctx.get_job_id() or ""
                 site.provide(lambda request: self._provide(request, engine, job_id))
+                site.watch(self._served)
         return site
 
     def _provide(self, request: Request, engine: Any, job_id: str) -> ObjectStreamer | None:
@@ -109,6 +121,17 @@ class Retriever(ObjectRetriever):  # type: ignore[misc]
         if rc and rc != ReturnCode.OK:
             raise TransferError(Code.REFUSED, f"{request.name}: refused with {rc}")
         return self._streamer(request.name, validated)
+
+    def _served(self, request: Request, outcome: Outcome) -> None:
+        if request.kind != self.kind or request.offered:
+            return
+        if outcome.error is None:
+            LOGGER.info("%s was delivered to %s", request.name, request.peer)
+        else:
+            log = LOGGER.debug if self.stream_msg_optional else LOGGER.error
+            log("%s was not delivered to %s: %s", request.name, request.peer, outcome.error)
+        if self._served_cb is not None:
+            self._served_cb(request.peer, request.name, outcome.error)
 
     def _pull(
         self,
@@ -306,6 +329,8 @@ class FileRetriever(Retriever):
         )
 
     def validate_request(self, request: Shareable, fl_ctx: FLContext) -> tuple[str, Any]:
+        if not self.source_dir:
+            return ReturnCode.BAD_REQUEST_DATA, None
         try:
             root = Path(self.source_dir).resolve(strict=True)
         except OSError:

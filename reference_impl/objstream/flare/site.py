@@ -25,10 +25,11 @@ from .line import Line
 WINDOW = 8 * MIB
 SLICE = 0.1
 """Seconds after which deadlines, cancellation and the job's abort signal are looked at again."""
-ANSWER = 5.0
-"""Seconds that the first frame of a session waits for the peer to say that it was heard; silence is no error."""
-SILENCE = 5.0
-"""Seconds without a message after which the peer is asked whether it still knows of the session."""
+SILENCE = 1.0, 5.0
+"""Seconds without a message after which the peer is asked whether it still knows of the session; the first time, and at
+most, for with each answer that it does the question waits twice as long."""
+ANSWER = 2.0
+"""Seconds to wait for the answer. That none comes proves nothing: deadlines go on."""
 LINGER = 2.0
 
 
@@ -71,6 +72,9 @@ class FlareSite(Site):
         directory: names of the job's sites.
         options: the defaults of its transfers, also of those that peers ask for.
         aborted: says that the job is being aborted; every session is cancelled then.
+
+    Raises:
+        ValueError: the cell has a site for the topic already.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class FlareSite(Site):
         self._threads: set[threading.Thread] = set()
         self._finished = Recent()
         self._closed = False
+        dispatcher.add(topic, self)
 
     def receive(self, envelope: Envelope) -> bool:
         """A message from another cell; one that belongs to no session and starts none is dropped."""
@@ -226,7 +231,8 @@ class FlareSite(Site):
 
     def _converse(self, line: Line) -> None:
         connection = line.connection
-        line.silent_since = time.monotonic()
+        line.heard_at = time.monotonic()
+        line.patience = SILENCE[0]
         while True:
             now = time.monotonic()
             line.heed()
@@ -240,9 +246,10 @@ class FlareSite(Site):
             elif frame is None and line.over:
                 return
             if line.take(SLICE if frame is None else 0):
-                line.silent_since = time.monotonic()
+                line.heard_at = time.monotonic()
+                line.patience = SILENCE[0]
                 line.doubted = False
-            elif frame is None and now - line.silent_since > SILENCE:
+            elif frame is None and now - line.heard_at > line.patience:
                 self._inquire(line)
 
     def _say_rest(self, line: Line) -> None:
@@ -250,37 +257,34 @@ class FlareSite(Site):
             self._post(line, frame)
 
     def _post(self, line: Line, frame: Buffers) -> None:
-        """Send a frame; the first one of a session waits for the peer to say that there is somebody."""
         cell, session_id = line.key
         try:
-            if line.begun:
-                self._dispatcher.post(cell, self.topic, session_id, frame, line.secure)
-            else:
-                line.begun = True
-                timeout = min(ANSWER, line.session.deadline) if line.session is not None else ANSWER
-                self._dispatcher.ask(cell, self.topic, session_id, frame, line.secure, timeout)
-        except NobodyServes:
-            self._nobody(line)
+            self._dispatcher.post(cell, self.topic, session_id, frame, line.secure)
         except Unreachable as problem:
             line.connection.eof(str(problem))
-
-    def _nobody(self, line: Line) -> None:
-        if line.session is not None:
-            what = f"{line.session.name}: {line.peer} serves nothing under {self.topic!r}"
-            line.session.fail(TransferError(Code.NOT_FOUND, what), Event.EOF)
 
     def _inquire(self, line: Line) -> None:
-        """Nothing has come for a while: does the peer still know of the session?"""
+        """Nothing has come for a while: does the peer still know of the session?
+
+        One that does not may have said its last word just now, so that it takes two such answers.
+        """
         cell, session_id = line.key
+        session = line.session
+        if session is None or session.finished:
+            return
+        line.patience = min(2 * line.patience, SILENCE[1])
         try:
-            known = self._dispatcher.ask(cell, self.topic, session_id, [], line.secure, SILENCE)
+            timeout = min(ANSWER, session.deadline / 2)
+            known = self._dispatcher.ask(cell, self.topic, session_id, [], line.secure, timeout)
         except NobodyServes:
-            known = False
+            what = f"{session.name}: {line.peer} serves nothing under {self.topic!r}"
+            session.fail(TransferError(Code.NOT_FOUND, what), Event.EOF)
         except Unreachable as problem:
             line.connection.eof(str(problem))
-            return
-        line.silent_since = time.monotonic()
-        if known is False:
-            if line.doubted:
+        else:
+            if known is False and line.doubted:
                 line.connection.eof("the peer does not know of the session any more")
-            line.doubted = True
+            line.doubted = known is False
+            line.heard_at = time.monotonic()
+            if line.doubted:
+                line.patience = SILENCE[0]

@@ -11,12 +11,14 @@ what is reported as OK has been verified and stored.
 
 from __future__ import annotations
 
+from .producers import AssemblerFactory, StreamerProducer
 from .results import Deliveries, Result
 from .retrievers import ContainerRetriever, FileRetriever
 from .site import FlareOptions, FlareSite
 from .streamers import ContainerStreamer, FileStreamer
 
 __all__ = [
+    "AssemblerFactory",
     "ContainerRetriever",
     "ContainerStreamer",
     "Deliveries",
@@ -25,4 +27,5 @@ __all__ = [
     "FlareOptions",
     "FlareSite",
     "Result",
+    "StreamerProducer",
 ]

@@ -335,7 +335,8 @@ class FileRetriever(Retriever):
             root = Path(self.source_dir).resolve(strict=True)
         except OSError:
             return ReturnCode.BAD_REQUEST_DATA, None
-        path = below(root, str(request.get(self.attribute, "")))
+        name = request.get(self.attribute)
+        path = below(root, os.path.normpath(name)) if isinstance(name, str) and name else None
         return (ReturnCode.BAD_REQUEST_DATA, None) if path is None else (ReturnCode.OK, path)
 
     def do_stream(

@@ -166,7 +166,7 @@ def signs_of_life() -> None:
 def nothing_announced() -> None:
     """OFFER and OPEN say neither size nor count."""
 
-    @instead(sender, "_announcement")
+    @instead(sender, "announcement")
     def announcement(original: Any, description: Any) -> Any:
         return original(replace(description, size=None, count=None))
 
@@ -176,7 +176,7 @@ def attributes() -> None:
     """Every object has attributes."""
     extra = {"round": 7, "site": "odd", "list": [1, None, True], "map": {"a": b"b"}}
 
-    @instead(sender, "_announcement")
+    @instead(sender, "announcement")
     def announcement(original: Any, description: Any) -> Any:
         return original(replace(description, attributes=extra))
 

@@ -7,7 +7,7 @@ from typing import Any
 from objstream.frames import FrameType
 from objstream.meta import Key, Meta
 from objstream.session import Receiver, Sender
-from objstream.session.sender import _announcement
+from objstream.session.announcement import announcement
 from objstream.session.tables import State
 
 from .kit import instead, wire_mutant
@@ -23,7 +23,7 @@ def impatient_senders() -> None:
         if self.state is State.OFFERED and 1 <= now - self._last_moved < 2 and not hasattr(self, "opened"):
             self.opened = True
             choice: Meta = {Key.VERSIONS: 1, Key.DIGESTS: self._digest}
-            self._send(FrameType.OPEN, {**choice, **_announcement(self._description)})
+            self._send(FrameType.OPEN, {**choice, **announcement(self._description)})
 
 
 @wire_mutant("OSP-FLW-002", "at most 3000 bytes")

@@ -132,8 +132,8 @@ def any_container_will_do() -> None:
     @instead(Receiver, "_on_open")
     def open_(original: Any, self: Any, frame: Any) -> None:
         kinds = set(KINDS.values())
-        if self.offer and {self._asked, frame.meta[Key.KIND]} <= kinds:
-            self._asked = frame.meta[Key.KIND]
+        if self.offer and {self._asked[Key.KIND], frame.meta[Key.KIND]} <= kinds:
+            self._asked[Key.KIND] = frame.meta[Key.KIND]
         original(self, frame)
 
 

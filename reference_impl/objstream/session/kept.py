@@ -14,7 +14,7 @@ import hashlib
 import os
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +86,32 @@ class Kept:
         except BaseException:
             self._close()
             raise
+
+    def wishes(self, offered: Sequence[str], window: int) -> Meta:
+        """What a REQUEST says of it: from where on the object is wanted, or that it may be resumed one day.
+
+        In half of the window there is room for the largest frame at any time, so that the sender need not cut one; for
+        what is behind the point there is credit when everything before it is in its place.
+        """
+        if self.point is not None and self._digest not in offered:
+            self.doubt(f"has the digest {self._digest}, which is not offered now")
+        if self.point is None:
+            largest = min(self._limits.max_frame, max(1, window // 2))
+            return {Key.CREDIT: window, Key.MAX_FRAME: largest, Key.VALIDATOR: b""}
+        return {
+            Key.DIGESTS: [self._digest],
+            Key.CREDIT: self.point.size,
+            Key.MAX_FRAME: self.opened[Key.MAX_FRAME],
+            Key.RESUME: list(self.point),
+            Key.VALIDATOR: self.opened[Key.VALIDATOR],
+        }
+
+    def compare(self, opened: Meta) -> None:
+        """Raises TransferError: PROTOCOL, when an OPEN that resumes describes another object than the first one."""
+        for key in (Key.KIND, Key.SIZE, Key.COUNT, Key.VALIDATOR):
+            if opened.get(key) != self.opened.get(key):
+                message = f"{self._name}: OPEN resumes an object of another {key.name.lower()} than before"
+                raise TransferError(Code.PROTOCOL, message)
 
     def doubt(self, what: str) -> None:
         """Nothing of what is kept can be used, and why: the transfer starts anew."""

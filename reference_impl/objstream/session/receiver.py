@@ -58,13 +58,12 @@ class Receiver(Session):
         self._assembler = assembler
         self._offered = tuple(offered)
         self._window = window
-        self._most_kept = min(self.limits.max_frame, max(1, window // 2))
         self._granted = 0
         self._bytes = 0
         self._frames = 0
         self._unmoved = 0
         self._landed = 0
-        self._asked = ""
+        self._asked: Meta = {}
         self._description = Description("")
         self._digest = NONE
         self._chain = Chain("")
@@ -195,7 +194,6 @@ class Receiver(Session):
                 self._progress(Progress(self._bytes, announced.size, self._assembler.count, announced.count))
 
     def _request(self, kind: str) -> None:
-        self._asked = kind
         self._granted = self._window
         request: Meta = {
             Key.VERSIONS: list(VERSIONS),
@@ -210,29 +208,12 @@ class Receiver(Session):
         if self._assembler.resume is not None:
             with self._application(Code.STORE_FAILED):
                 self._kept = Kept(self._assembler.resume, kind, self.name, self.limits)
-            request |= self._continuation(self._kept)
+            request |= self._kept.wishes(self._offered, self._window)
+            self._point = self._kept.point
+            self._granted = request[Key.CREDIT]
+        self._asked = request
         self._step(Event.SEND_REQUEST)
         self._send(FrameType.REQUEST, request)
-
-    def _continuation(self, kept: Kept) -> Meta:
-        """What REQUEST has where the transfer can be resumed: from where on, or that it may be one day.
-
-        In two windows there is room for the largest frame at any time, so that the sender need not cut it. Credit comes
-        when everything up to the point is in its place.
-        """
-        if kept.point is not None and kept.opened[Key.DIGESTS] not in self._offered:
-            kept.doubt(f"has {kept.opened[Key.DIGESTS]} as its digest, which is not offered now")
-        self._point = kept.point
-        if self._point is None:
-            return {Key.MAX_FRAME: self._most_kept, Key.VALIDATOR: b""}
-        self._granted = self._point.size
-        return {
-            Key.DIGESTS: [kept.opened[Key.DIGESTS]],
-            Key.CREDIT: self._granted,
-            Key.MAX_FRAME: kept.opened[Key.MAX_FRAME],
-            Key.RESUME: list(self._point),
-            Key.VALIDATOR: kept.opened[Key.VALIDATOR],
-        }
 
     def _on_offer(self, frame: Frame) -> None:
         self._receive(Event.RECV_OFFER, frame)
@@ -248,15 +229,10 @@ class Receiver(Session):
         kind = meta[Key.KIND]
         assert self._assembler is not None
         expected = self._fits(kind) and (bool(self.offer) or self._takes(kind))
-        point = None if self._point is None else list(self._point)
-        digests = self._offered if self._kept is None or point is None else [self._kept.opened[Key.DIGESTS]]
         for fits, what in (
             (meta[Key.VERSIONS] in VERSIONS, f"version {meta[Key.VERSIONS]}"),
-            (
-                meta.get(Key.RESUME) == point,
-                "a resume point" if point is None else "another resume point or none",
-            ),
-            (meta[Key.DIGESTS] in digests, f"digest {meta[Key.DIGESTS]!r}"),
+            (meta.get(Key.RESUME) == self._asked.get(Key.RESUME), "another resume point or none"),
+            (meta[Key.DIGESTS] in self._asked[Key.DIGESTS], f"digest {meta[Key.DIGESTS]!r}"),
             (expected, f"kind {kind!r}"),
         ):
             if not fits:
@@ -279,14 +255,9 @@ class Receiver(Session):
         assert self._assembler is not None
         if self._point is not None:
             self._frames, self._bytes, self._chain.value = self._point
-            for key in (Key.KIND, Key.SIZE, Key.COUNT, Key.VALIDATOR):
-                if opened.get(key) != kept.opened.get(key):
-                    raise TransferError(
-                        Code.PROTOCOL,
-                        f"{self.name}: OPEN resumes an object of another {key.name.lower()} than before",
-                    )
+            kept.compare(opened)
         elif Key.VALIDATOR in opened:
-            kept.begin({**opened, Key.MAX_FRAME: self._most_kept})
+            kept.begin({**opened, Key.MAX_FRAME: self._asked[Key.MAX_FRAME]})
         else:
             LOGGER.warning("%s: nothing is kept of it, the sender cannot resume it", self.name)
             self._let_go(kept)
@@ -305,7 +276,8 @@ class Receiver(Session):
 
     def _fits(self, kind: str) -> bool:
         """Whether this is the kind that was asked for, or in a pull one of those that "container" stands for."""
-        return kind == self._asked or (not self.offer and self._asked == "container" and kind in CONTAINERS)
+        asked = self._asked[Key.KIND]
+        return kind == asked or (not self.offer and asked == "container" and kind in CONTAINERS)
 
     def _takes(self, kind: str) -> bool:
         assert self._assembler is not None

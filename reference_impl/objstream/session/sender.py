@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .. import digests
-from .. import meta as metas
 from ..digests import NONE, Chain, Hasher, NoDigest, choose, hash_of
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
@@ -14,12 +13,10 @@ from ..limits import Limits
 from ..meta import Key, Meta
 from ..streamers.base import Description, ObjectStreamer
 from ..values import Piece
+from .announcement import announcement, check_attributes
 from .base import DEADLINE, VERSION, VERSIONS, Buffers, Observer, Progress, Session
 from .survey import Survey
 from .tables import SENDER, Event, State
-
-MAX_ATTRIBUTES = 2048
-"""Bytes of attributes in CBOR, so that they fit into the meta that any receiver accepts."""
 
 
 class Sender(Session):
@@ -153,7 +150,7 @@ class Sender(Session):
         try:
             with self._application(Code.SOURCE_FAILED):
                 self._description = streamer.describe()
-                _check_attributes(self._description)
+                check_attributes(self._description)
                 self._chunk = self._piece_limit(streamer)
                 if streamer.repeatable:
                     self._survey = Survey(self._digest)
@@ -181,7 +178,7 @@ class Sender(Session):
             self._open()
             return
         self._step(Event.SEND_OFFER)
-        self._send(FrameType.OFFER, {Key.NAME: self.name, **_announcement(self._description)})
+        self._send(FrameType.OFFER, {Key.NAME: self.name, **announcement(self._description)})
 
     def _open(self) -> None:
         assert self._streamer is not None
@@ -207,7 +204,7 @@ class Sender(Session):
         self._step(Event.SEND_OPEN)
         self._send(
             FrameType.OPEN,
-            {Key.VERSIONS: VERSION, Key.DIGESTS: self._digest, **_announcement(self._description), **resumed},
+            {Key.VERSIONS: VERSION, Key.DIGESTS: self._digest, **announcement(self._description), **resumed},
         )
 
     def _piece_limit(self, streamer: ObjectStreamer) -> int:
@@ -383,26 +380,3 @@ class Sender(Session):
         if streamer is not None:
             with self._last_call():
                 streamer.close()
-
-
-def _check_attributes(description: Description) -> None:
-    """Raises TransferError for attributes that are not plain, or too large for a frame."""
-    try:
-        length = len(metas.encode(dict(description.attributes)))  # type: ignore[arg-type]
-    except (TypeError, UnicodeEncodeError) as problem:
-        raise TransferError(Code.UNSUPPORTED, f"the attributes are no plain values: {problem}") from problem
-    if length > MAX_ATTRIBUTES:
-        raise TransferError(
-            Code.TOO_LARGE, f"{length} bytes of attributes, at most {MAX_ATTRIBUTES} are carried"
-        )
-
-
-def _announcement(description: Description) -> Meta:
-    announced: Meta = {Key.KIND: description.kind}
-    if description.size is not None:
-        announced[Key.SIZE] = description.size
-    if description.count is not None:
-        announced[Key.COUNT] = description.count
-    if description.attributes:
-        announced[Key.ATTRIBUTES] = dict(description.attributes)
-    return announced

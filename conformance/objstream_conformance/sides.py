@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -25,11 +26,17 @@ def render(record: Mapping[str, Any], lists: Sequence[Known], page: Path) -> str
         lists: known failures of the implementations in it.
         page: where the page lies. Its links are relative to that, and lead into the checkout in which we are.
     """
+    results = [{one["id"]: one for one in row["requirements"]} for row in record["implementations"]]
+    asked = [id_ for id_ in results[0] if all(found[id_]["verdict"] != "NOT APPLICABLE" for found in results)]
+    declared = set().union(*(one["capabilities"] for one in record["implementations"]))
     implementations = [
-        {**one, "wire": sum(_is_wire(each) for each in one["requirements"])}
-        for one in record["implementations"]
+        {
+            **one,
+            "asked": Counter(found[id_]["verdict"] for id_ in asked),
+            "undeclared": sorted(declared - set(one["capabilities"])),
+        }
+        for one, found in zip(record["implementations"], results, strict=True)
     ]
-    results = [{one["id"]: one for one in row["requirements"]} for row in implementations]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = resources.files(__package__).joinpath("sides.md.j2").read_text("utf-8")
     spec = _relative("spec", page)
@@ -37,6 +44,7 @@ def render(record: Mapping[str, Any], lists: Sequence[Known], page: Path) -> str
         suite=record["suite"],
         implementations=implementations,
         marks=MARKS,
+        asked=len(asked),
         spec=spec,
         about="\n".join(one.about for one in lists),
         merits="\n".join(one.merits for one in lists),
@@ -57,10 +65,6 @@ def render(record: Mapping[str, Any], lists: Sequence[Known], page: Path) -> str
         ],
     )
     return rendered.rstrip("\n") + "\n"
-
-
-def _is_wire(result: Mapping[str, Any]) -> bool:
-    return bool(result["verdict"] == "NOT APPLICABLE" and result["layer"] == "wire")
 
 
 def _known(id_: str, lists: Iterable[Known]) -> bool:

@@ -42,8 +42,7 @@ def implementation(name: str, **verdicts: str) -> dict[str, Any]:
         }
         for id_, verdict in zip((FIRST, SECOND, THIRD), verdicts.values(), strict=True)
     ]
-    counts = {mark: sum(row["verdict"] == mark for row in rows) for mark in sides.MARKS}
-    head = {"name": name, "version": "1", "verdict": "?", "declared": 3, "counts": counts}
+    head = {"name": name, "version": "1", "verdict": "?", "capabilities": ["container", name]}
     return {**head, "requirements": rows, "probes": []}
 
 
@@ -61,6 +60,15 @@ def test_failures_stand_with_their_cause_and_what_shows_them() -> None:
     assert "](../spec/03-service.md#osp-ctr-001-" in first
     assert first.endswith("| ✓ | ✗ | a \\| b | [wrong](../scripts/one.py) |")
     assert second.endswith("| ✓ | ✗ outside | not seen | [https://example.org/2](https://example.org/2) |")
+
+
+def test_what_is_asked_of_one_alone_is_not_counted() -> None:
+    rows = record()
+    rows["implementations"][1]["requirements"][2]["verdict"] = "NOT APPLICABLE"
+    text = sides.render(rows, [TOLD], Path("page.md"))
+    assert "| asked of each | 2 | 2 |" in text
+    assert "| ✓ pass | 2 | 1 |" in text
+    assert "- b does not declare a. What is about these was asked of the others alone." in text
 
 
 def test_what_is_known_not_to_be_met_is_not_met() -> None:

@@ -115,11 +115,17 @@ class _Armed:
 
 
 class Network:
-    """Carries messages between the sites it knows; see :class:`objstream_conformance.contract.Network`."""
+    """Carries messages between the sites it knows; see :class:`objstream_conformance.contract.Network`.
+
+    Attributes:
+        sleep: lets so many seconds pass for a message that is held up. An adapter whose implementation has a clock of
+            its own puts that in the place of the world's.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self.sites: set[str] = set()
         self.log: list[Message] = []
+        self.sleep: Callable[[float], object] = time.sleep
         self.quiet = False
         """Log nothing, so that the network itself takes no memory while that of others is measured."""
         self._random = random.Random(seed)
@@ -220,7 +226,7 @@ class Network:
                 armed.action(record)
         pause = sum(fault.seconds for fault in faults if fault.kind == "delay")
         if pause:
-            time.sleep(pause)
+            self.sleep(pause)
         if any(fault.kind == "cut" for fault in faults):
             raise Cut(f"the link from {source} to {target} was cut")
         return arriving

@@ -186,10 +186,21 @@ class HoardingSite(HonestSite):
         return super().pull(*arguments)
 
 
+class WaywardSite(HonestSite):
+    """Says one thing more where nothing is done to its messages, so that faults aimed at its last one miss."""
+
+    def retrieve_container(self, peer: str, name: str, *, timeout: float) -> object:
+        got = super().retrieve_container(peer, name, timeout=timeout)
+        if "elsewhere" not in str(self.directory):
+            self.network.carry(peer, self.name, b"goodbye")
+        return got
+
+
 Yes, No, Crashing, Dying = map(adapter, (YesSite, NoSite, CrashingSite, DyingSite))
 Hanging, Forgetful, Trusting, Listing = map(adapter, (HangingSite, ForgetfulSite, TrustingSite, ListingSite))
 Sorting, Littering, Repeating = map(adapter, (SortingSite, LitteringSite, RepeatingSite))
 Unwilling, Impatient, Hoarding = map(adapter, (UnwillingSite, ImpatientSite, HoardingSite))
+Wayward = adapter(WaywardSite)
 Bare = adapter(BareSite, frozenset({"x-nothing"}))
 
 
@@ -213,3 +224,10 @@ class Broken(HonestAdapter):
 
     def __init__(self) -> None:
         raise RuntimeError("no licence")
+
+
+class Raising(HonestAdapter):
+    """Cannot open a site."""
+
+    def site(self, *_: Any) -> Any:
+        raise OSError("no room for a site")

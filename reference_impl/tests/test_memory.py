@@ -320,6 +320,24 @@ def test_a_cut_ends_both_sides() -> None:
     assert pair.nothing_is_left()
 
 
+@pytest.mark.parametrize(("each", "delivered"), [(4.0, True), (20.0, False)])
+def test_time_passes_for_messages_on_their_way_as_the_network_says(each: float, delivered: bool) -> None:
+    """A transfer may take longer than its deadline, if only each of its steps does not."""
+
+    def slow(number: int, message: bytes) -> list[bytes]:
+        wire.network.advance(each)
+        return [message]
+
+    wire = Wire(slow)
+    pair = Pair(wire.network, Options(deadline=10.0))
+    pull = ContainerRetriever(pair.receiver).retrieve_container
+    if delivered:
+        assert pull("owner", "m") == VALUE
+        assert len(wire.messages) * each > 10.0
+    else:
+        assert failure(lambda: pull("owner", "m")).code is Code.STALLED
+
+
 def test_lost_messages_cost_no_real_time() -> None:
     pair = Pair(Wire(lambda number, message: []).network)
     assert code_of_pull(pair, "m", Options(deadline=1e9)) is Code.STALLED

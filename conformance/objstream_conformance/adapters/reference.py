@@ -35,6 +35,7 @@ from objstream.limits import KIB, MIB
 
 from .. import extras
 from ..contract import ROLES, Description, Network, Rejected, Role
+from ..network import Network as SuiteNetwork
 from .proxy import Exchange
 from .records import RecordsStreamer
 from .wire import ReferenceEnd
@@ -65,7 +66,9 @@ class ReferenceAdapter:
 
     def site(self, name: str, network: Network, directory: Path) -> ReferenceSite:
         if network not in self._networks:
-            self._networks[network] = MemoryNetwork(network.carry)
+            self._networks[network] = memory = MemoryNetwork(network.carry)
+            if isinstance(network, SuiteNetwork):
+                network.sleep = memory.advance
         site = self._networks[network].site(name, PATIENT)
         return ReferenceSite(site, directory, self._chunk, self.own, lambda peer: peer)
 

@@ -101,7 +101,7 @@ def one_cut_ends_all() -> None:
             other.cancel()
 
 
-@mutant("OSP-SES-020", "the fast target to have the object after about|the fast target to get the object")
+@mutant("OSP-SES-020", "the fast target to have the object while")
 def one_after_the_other() -> None:
     """Targets are served one after the other."""
 

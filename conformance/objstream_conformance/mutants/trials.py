@@ -19,7 +19,7 @@ from .ways import Way, seen, selector, unseen
 
 Scope = Literal["own", "quick", "full"]
 
-SLOW = frozenset({"several.slow_target", "ses.closing_a_site", "rtv.nothing_accumulates"})
+SLOW = frozenset({"rtv.nothing_accumulates"})
 """Cases that take seconds, besides those that measure memory and time."""
 
 

@@ -96,7 +96,7 @@ def closed_in_the_middle(t: Case) -> None:
     load = t.file_load(4 * MIB, "pull")
     trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=owner.name).content()
     before = requester.files()
-    t.overlap(requester.close, source=owner.name, nth=trace.messages[len(trace) // 2].nth, wait=1.0)
+    t.overlap(requester.close, source=owner.name, nth=trace.messages[len(trace) // 2].nth, wait=0.3)
     with suppress(Rejected, TimeoutError):
         load.move(DEADLINE)
     t.no_leftovers(requester, before)

@@ -305,7 +305,7 @@ def closing_a_site(t: Case) -> None:
             sites = there.sites()
             trace = there.rehearse(lambda: load.move(PATIENCE)).way(source=sites[0].name).content()  # noqa: B023
             middle = trace.messages[len(trace) // 2]
-            there.overlap(sites[who].close, source=sites[0].name, nth=middle.nth, wait=1.0)
+            there.overlap(sites[who].close, source=sites[0].name, nth=middle.nth, wait=0.3)
             side = ("owner", "requester")[who]
             what = f"an error when the {side} is closed in the middle"
             there.within(LIMIT, lambda: there.rejected(lambda: load.move(DEADLINE), what), what)  # noqa: B023

@@ -80,6 +80,13 @@ class MemoryNetwork:
                 else:
                     self._pass_time(ends)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass for every session in progress, as it does while a message is on its way."""
+        with self.turn:
+            for site in self._sites.values():
+                for live in site.live.values():
+                    live.now += seconds
+
     def leave(self, site: MemorySite) -> None:
         """The site is gone: nothing reaches it any more, and its name is free."""
         with self.turn:
@@ -239,6 +246,7 @@ class MemorySite(Site):
         elif live.connection.finished or (seen is not None and seen[1] < live.connection.expected):
             return
         connection = live.connection
+        connection.tick(live.now)
         if seen is not None and seen[2] != sum(map(len, frame)):
             connection.fail(TransferError(Code.CORRUPT, "a message does not hold one whole frame"))
         connection.feed(frame)

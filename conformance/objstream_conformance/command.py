@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -138,6 +139,7 @@ def check(
     if html_file is not None:
         html_file.write_text(page.render(record), "utf-8", "replace")
     _epilogue(console, assessments)
+    report.show_run(console, seed=seed, seconds=time.time() - started)
     same = markdown is None or _side_by_side(markdown, sides.render(record, lists, markdown), confirm)
     sys.exit(exit_code(assessments) or (0 if same else 1))
 
@@ -165,8 +167,8 @@ def _again(files: Mapping[tuple[str, str], Path], adapter: str, seed: int, resul
     """The command that repeats a case."""
     path = files.get((adapter, result.case))
     if path is not None:
-        return f"objstream replay {path}"
-    return f"objstream check {adapter} --only {result.case} --seed {seed}"
+        return f"objstream replay {shlex.quote(str(path))}"
+    return report.again(adapter, result.case, seed)
 
 
 def _updated(path: Path, assessment: Assessment, today: datetime.date) -> known.Known:

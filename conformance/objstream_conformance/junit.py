@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from . import report
 from .outcomes import CaseResult, Verdict
 from .verdicts import Assessment
 
@@ -14,7 +15,7 @@ _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def render(assessments: Sequence[Assessment], *, seed: int) -> str:
     """The text of the file. A known failure is skipped, never passed."""
-    suites = ElementTree.Element("testsuites", name="objstream-conformance")
+    suites = ElementTree.Element("testsuites", name=report.NAME)
     for assessment in assessments:
         _suite(suites, assessment, seed)
     ElementTree.indent(suites)
@@ -29,8 +30,13 @@ def _suite(suites: ElementTree.Element, assessment: Assessment, seed: int) -> No
         suite,
         ("adapter", run.adapter),
         ("version", run.version),
+        ("suite", report.suite_version()),
+        ("specification", report.SPECIFICATION),
         ("seed", str(seed)),
+        ("declared", str(assessment.declared)),
+        ("executed", str(assessment.executed)),
         ("verdict", assessment.standing.value),
+        *(("role", role) for role in sorted(run.roles)),
         *(("capability", capability) for capability in sorted(run.capabilities)),
     )
     for result in [*run.probes, *run.results]:

@@ -8,7 +8,31 @@ from typing import Any
 
 import jinja2
 
+from .registry import AREAS
+from .report import again
+
+_EVIDENCE = {
+    "tail": "last messages",
+    "wire": "frames",
+    "faults": "faults that struck",
+    "stderr": "standard error",
+}
+"""What the page calls the evidence of a case, where that is not its name; numbers stand in one line."""
+_NUMBERS = ("messages", "bytes", "largest")
 MARKS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT APPLICABLE": "–", "UNTESTED": "·"}
+
+
+def _evidence(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names and texts of the evidence, in the order in which it is shown."""
+    shown = []
+    if found.get("messages"):
+        numbers = "{messages} messages of {bytes} bytes, the largest of {largest}".format(**found)
+        shown.append(("network", numbers))
+    for name, value in found.items():
+        if value and name not in _NUMBERS:
+            text = "\n".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown.append((_EVIDENCE.get(name, name), text))
+    return shown
 
 
 def render(record: Mapping[str, Any]) -> str:
@@ -28,4 +52,7 @@ def render(record: Mapping[str, Any]) -> str:
         areas=list(dict.fromkeys(row["about"]["area"] for row in rows)),
         verdicts=list(MARKS),
         marks=MARKS,
+        names=AREAS,
+        evidence=_evidence,
+        again=again,
     )

@@ -19,10 +19,25 @@ from typing import Final
 LEVELS: Final = ("MUST", "SHOULD", "MAY")
 ROLES: Final = ("sender", "receiver", "both", "owner", "requester")
 LAYERS: Final = ("core", "wire")
-AREAS: Final = (
-    *("CTR", "VAL", "FIL", "OBJ", "SES", "INT", "RTV", "MEM", "SEC", "TIM"),
-    *("FRM", "FLW", "ENC", "BUF", "RES", "VER"),
-)
+AREAS: Final = {
+    "CTR": "containers",
+    "VAL": "values",
+    "FIL": "files",
+    "OBJ": "objects of own kinds",
+    "SES": "sessions",
+    "INT": "integrity",
+    "RTV": "retrieval",
+    "MEM": "memory",
+    "SEC": "security",
+    "TIM": "time",
+    "FRM": "frames",
+    "FLW": "flow control",
+    "ENC": "encoding",
+    "BUF": "buffers",
+    "RES": "resume",
+    "VER": "versions",
+}
+"""The areas of the ids, and what each is about."""
 CAPABILITIES: Final = (
     *("container", "file", "push", "pull", "multi-target", "cancel", "into", "observer", "tensors", "numpy"),
     *("resume", "deadline", "chunk-size", "wire", "memory", "registry", "owner-verdict"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -69,7 +70,8 @@ def write(folder: Path, seed: int, assessments: Iterable[Assessment]) -> dict[tu
     for run in (assessment.run for assessment in assessments):
         for result in [*run.probes, *run.results]:
             if result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-                path = folder / f"{run.name or 'unnamed'}-{result.case}.json"
+                name = re.sub(r"[^\w.-]+", "-", run.name) or "unnamed"
+                path = folder / f"{name}-{result.case}.json"
                 record = asdict(Replay.of(run.adapter, seed, result))
                 path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
                 written[run.adapter, result.case] = path

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from .outcomes import CaseResult, Verdict
+from .registry import AREAS
 from .verdicts import Assessment, RequirementResult, Standing
 
 _COLOURS = {
@@ -22,6 +25,14 @@ _COLOURS = {
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.UNTESTED: "dim",
 }
+
+
+NAME: Final = "objstream-conformance"
+SPECIFICATION: Final = "1.0"
+
+
+def suite_version() -> str:
+    return metadata.version("objstream")
 
 
 def as_json(
@@ -37,9 +48,9 @@ def as_json(
     """
     return {
         "suite": {
-            "name": "objstream-conformance",
-            "version": metadata.version("objstream"),
-            "specification": "1.0",
+            "name": NAME,
+            "version": suite_version(),
+            "specification": SPECIFICATION,
             "python": platform.python_version(),
             "seed": seed,
             "started": datetime.datetime.fromtimestamp(started, datetime.timezone.utc).isoformat(),
@@ -105,6 +116,11 @@ def _case(case: CaseResult, known: Mapping[str, str]) -> dict[str, object]:
     }
 
 
+def again(adapter: str, case: str, seed: int) -> str:
+    """The command that repeats a case, as it is typed."""
+    return f"objstream check {shlex.quote(adapter)} --only {case} --seed {seed}"
+
+
 def show(
     console: Console,
     assessment: Assessment,
@@ -122,11 +138,16 @@ def show(
     """
     run = assessment.run
     console.rule(escape(f"{run.name or run.adapter} {run.version}"), align="left")
+    if run.name:
+        console.print(
+            f"[dim]{escape(run.adapter)}; {', '.join(sorted(run.roles))}; {', '.join(sorted(run.capabilities))}[/]",
+            soft_wrap=True,
+        )
     if assessment.requirements and run.name:
         console.print(_table(assessment))
     for note in assessment.notes:
         if note.partition(":")[0] not in assessment.known:
-            console.print(f"[yellow]probe[/] {escape(note)}")
+            console.print(f"[yellow]probe[/] {escape(note)}", soft_wrap=True)
     wanted = [
         Verdict.FAIL,
         Verdict.INCONCLUSIVE,
@@ -134,8 +155,12 @@ def show(
     ]
     for id_, what in assessment.known.items():
         console.print(f"[dim]known[/] [bold]{id_}[/] {escape(what)}", soft_wrap=True)
+    area = ""
     for result in assessment.with_verdict(*wanted):
         if verbose or result.requirement.id not in assessment.known:
+            if result.requirement.area != area:
+                area = result.requirement.area
+                console.print(f"\n[bold]{area}[/] {AREAS[area]}")
             _show_requirement(console, result, verbose, replay)
     if assessment.differences:
         console.print()
@@ -143,10 +168,17 @@ def show(
         console.print(f"[red]difference[/] {escape(difference)}", soft_wrap=True)
     good = assessment.standing in (Standing.CONFORMANT, Standing.AS_KNOWN)
     colour = "green" if good else "red"
-    console.print(f"[bold {colour}]{assessment.standing.value}[/]: {escape(assessment.reason)}")
+    verdict = f"[bold {colour}]{assessment.standing.value}[/]: {escape(assessment.reason)}"
+    console.print(verdict, soft_wrap=True)
     counts = ", ".join(f"{count} {name}" for name, count in assessment.counts().items() if count)
     tested = f"{assessment.declared} requirements apply, {assessment.executed} were tested"
-    console.print(f"{tested}: {counts}; {run.seconds:.1f} s\n")
+    console.print(f"{tested}: {counts}; {run.seconds:.1f} s\n", soft_wrap=True)
+
+
+def show_run(console: Console, *, seed: int, seconds: float) -> None:
+    """Print what all implementations were held against."""
+    versions = f"{NAME} {suite_version()}, specification {SPECIFICATION}, Python {platform.python_version()}"
+    console.print(f"[dim]{versions}; seed {seed}; {seconds:.1f} s[/]", soft_wrap=True)
 
 
 def _table(assessment: Assessment) -> Table:
@@ -167,7 +199,8 @@ def _show_requirement(
     colour = _COLOURS[result.verdict]
     console.print(
         f"\n[{colour}]{result.verdict.value}[/] [bold]{requirement.id}[/] {escape(requirement.title)}"
-        f" [dim]({requirement.level}, {requirement.layer})[/]"
+        f" [dim]({requirement.level}, {requirement.layer})[/]",
+        soft_wrap=True,
     )
     if case is not None and result.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
         shown = replace(case, observed=result.reason or case.observed)

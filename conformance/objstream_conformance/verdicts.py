@@ -103,6 +103,8 @@ def _counts_against(result: CaseResult) -> bool:
 
 
 def _requirement(requirement: Requirement, run: ImplementationRun, accepts: bool) -> RequirementResult:
+    if run.error:
+        return RequirementResult(requirement, Verdict.UNTESTED, reason="the adapter did not get that far")
     missing = _missing(requirement, run)
     if missing:
         return RequirementResult(requirement, Verdict.NOT_APPLICABLE, reason=f"{missing} is not declared")

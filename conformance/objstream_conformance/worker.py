@@ -116,7 +116,8 @@ def main() -> None:
         adapter = load_adapter(options.adapter)
         description = describe_adapter(adapter)
     except Exception as error:
-        text = str(error) if isinstance(error, (AdapterError, LookupError)) else traceback.format_exc()
+        plain = isinstance(error, (AdapterError, LookupError))
+        text = str(error) if plain else f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
         say(json.dumps({"error": text}))
         return
     known = {**probes.PROBES, **cases.load()}

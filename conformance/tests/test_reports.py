@@ -28,7 +28,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        options = ("--only", "OSP-VAL-010", "--only", "OSP-FRM-001", "--seed", "3")
+        options = ("--only", "OSP-VAL-010", "--only", "OSP-BUF-001", "--seed", "3")
         files = ("--json", "r.json", "--junit", "r.xml", "--html", "r.html", "--replays", "replays")
         paths = [str(folder / name) if number % 2 else name for number, name in enumerate(files)]
         result = CliRunner().invoke(check, [LISTING, HONEST, *options, *paths], catch_exceptions=False)
@@ -57,6 +57,12 @@ def test_junit_counts_and_names_requirements(run: Run) -> None:
     assert (failed.get("classname"), failed.get("name")) == (f"{wrong.get('name')}.val", "lists_and_tuples")
     properties = [(one.get("name"), one.get("value")) for one in failed.iter("property")]
     assert ("requirement", "OSP-VAL-010") in properties
+    about = {one.get("name"): one.get("value") for one in wrong.findall("properties/property")}
+    suite = run.record["suite"]
+    assert about["seed"] == "3"
+    assert (about["suite"], about["specification"]) == (suite["version"], suite["specification"])
+    assert (about["declared"], about["executed"], about["version"]) == ("1", "1", "1")
+    assert about["capability"]
     message = next(failed.iter("failure")).get("message")
     assert message
     assert "a tuple was sent, a list arrived" in message
@@ -97,7 +103,8 @@ def test_the_page_shows_what_failed_and_why(run: Run) -> None:
         "a tuple was sent, a list arrived",
         "do not map tuples to arrays",
         "shapes and keys are tuples",
-        "<dt>messages</dt>",
+        "<dt>network</dt>",
+        "<dt>last messages</dt>",
         "alpha-&gt;beta",
         "--only val.lists_and_tuples --seed 3",
     ):
@@ -129,6 +136,56 @@ def test_a_failure_is_repeated(run: Run) -> None:
     assert "as recorded" in again.output
     for told in (recorded.observed, recorded.expected):
         assert told in again.output
+
+
+def test_every_form_says_what_was_asked_of_whom(run: Run) -> None:
+    """Versions of suite, specification and implementation, the seed, the capabilities, times, and the counts."""
+    suite, (wrong, _) = run.record["suite"], run.record["implementations"]
+    for form in (run.output.replace("\n", " "), run.page.replace("\n", " ")):
+        for told in (
+            f"objstream-conformance {suite['version']}, specification {suite['specification']}",
+            "seed 3",
+            "honest toy",
+            LISTING,
+            "multi-target, numpy",
+            "requirements apply, 1 were tested",
+        ):
+            assert told in form
+    assert (wrong["declared"], wrong["executed"]) == (1, 1)
+    assert wrong["seconds"] > 0
+    assert suite["seconds"] >= wrong["seconds"]
+
+
+KINDS = {
+    "Listing": ("OSP-VAL-010", "FAIL", "violation", 1),
+    "Crashing": ("OSP-RTV-001", "FAIL", "crash", 1),
+    "Dying": ("OSP-RTV-001", "FAIL", "crash", 1),
+    "Hanging": ("OSP-RTV-001", "FAIL", "hang", 1),
+    "Unwilling": ("OSP-FIL-001", "INCONCLUSIVE", "adapter-error", 3),
+    "Wayward": ("OSP-INT-004", "INCONCLUSIVE", "unexercised", 3),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_failure_is_repeated(tmp_path: Path, name: str) -> None:
+    id_, verdict, outcome, status = KINDS[name]
+    adapter = f"{HERE / 'wrong.py'}:{name}"
+    timeout = "3" if outcome == "hang" else "60"
+    arguments = [adapter, "--only", id_, "--timeout", timeout, "--replays", str(tmp_path)]
+    CliRunner().invoke(check, arguments, catch_exceptions=False)
+    files = [path for path in tmp_path.iterdir() if id_ in Replay.load(path).requirements]
+    assert len(files) == 1
+    recorded = Replay.load(files[0])
+    assert (recorded.verdict, recorded.outcome) == (verdict, outcome)
+    again = CliRunner().invoke(replay, [str(files[0]), "--timeout", timeout], catch_exceptions=False)
+    assert again.exit_code == status, again.output
+    assert "as recorded" in again.output
+
+
+def test_a_command_can_be_typed_as_it_is_shown() -> None:
+    assert report.again("testee:node a.mjs", "val.floats", 3) == (
+        "objstream check 'testee:node a.mjs' --only val.floats --seed 3"
+    )
 
 
 def test_it_is_repeated_with_another_implementation(run: Run) -> None:

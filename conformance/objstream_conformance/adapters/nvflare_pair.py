@@ -56,7 +56,7 @@ class PairAdapter:
             )
         producer, consumer = map(find, parts[:2])
         self._module = producer.__module__
-        self._name = f"{self._module}.{producer.__qualname__}"
+        self._name = f"{self._module.rpartition('.')[2]}.{producer.__qualname__}"
         self._pair = Pair(producer, consumer, find(parts[2]) if len(parts) == 3 else None)
         self._federations = Federations()
 

@@ -33,7 +33,7 @@ class StreamerAdapter(ReferenceAdapter):
         self.own = own
 
     def describe(self) -> Description:
-        name = f"{self.own.__module__}.{self.own.__qualname__}"
+        name = f"{self.own.__module__.rpartition('.')[2]}.{self.own.__qualname__}"
         return Description(name, version_of(self.own.__module__), ROLES, CAPABILITIES)
 
     def site(self, name: str, network: Network, directory: Path) -> ReferenceSite:

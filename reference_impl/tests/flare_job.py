@@ -50,21 +50,35 @@ class Engine:
 
 
 class Job:
-    """The server's and the clients' processes, as far as they are cells."""
+    """The server's and the clients' processes, as far as they are cells.
 
-    def __init__(self) -> None:
+    Args:
+        clients: which clients have their cells here.
+    """
+
+    def __init__(self, clients: tuple[str, ...] = CLIENTS) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self._url = f"tcp://127.0.0.1:{port}"
+        self.url = f"tcp://127.0.0.1:{port}"
         self._cells: list[Cell] = []
         self.cell("server")
-        self.server, self.one, self.two = (
-            Engine(name, self.cell(f"{name}.{JOB}")) for name in ("server", *CLIENTS)
-        )
+        self._engines = {name: Engine(name, self.cell(f"{name}.{JOB}")) for name in ("server", *clients)}
+
+    @property
+    def server(self) -> Engine:
+        return self._engines["server"]
+
+    @property
+    def one(self) -> Engine:
+        return self._engines["site-1"]
+
+    @property
+    def two(self) -> Engine:
+        return self._engines["site-2"]
 
     def cell(self, name: str) -> Cell:
-        cell = Cell(name, self._url, secure=False, credentials={})
+        cell = Cell(name, self.url, secure=False, credentials={})
         cell.core_cell.start()
         self._cells.append(cell)
         return cell

@@ -11,6 +11,7 @@ than `ContainerStreamer` and `FileStreamer` of this package.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable, make_reply
 from nvflare.apis.streaming import ConsumerFactory, ObjectConsumer, ObjectProducer, StreamContext
 
+from ..engines.messages import SESSION_ID_BYTES, Recent
 from ..errors import Code, TransferError
 from ..frames import peek
 from ..limits import MIB, Limits
@@ -31,6 +33,8 @@ FRAMES = "objstream.frames"
 PROBLEM = "objstream.problem"
 KEY_OBJECT = "objstream.object"
 """In the stream context of the receiving side: what the assembler has made of the stream."""
+KEY_STREAM = "objstream.stream"
+"""In the stream context: what tells a stream from every other of the same sender, so that none is taken twice."""
 DIGEST = "sha-256"
 """All targets get the same frames, so that there is one digest for all: the one that everybody has."""
 UNLIMITED = 1 << 62
@@ -50,6 +54,7 @@ class StreamerProducer(ObjectProducer):  # type: ignore[misc]
 
     def __init__(self, streamer: ObjectStreamer, *, timeout: float = 60.0, batch: int = MIB) -> None:
         self.errors: dict[str, TransferError | None] = {}
+        self._id = secrets.token_hex(SESSION_ID_BYTES)
         self._timeout = float(timeout)
         self._batch = batch
         self._session = Sender(streamer, name=streamer.name, accepted=(DIGEST,), deadline=UNLIMITED)
@@ -64,6 +69,7 @@ class StreamerProducer(ObjectProducer):  # type: ignore[misc]
         Raises:
             ValueError: the object cannot be carried; nothing of it has been sent.
         """
+        stream_ctx.setdefault(KEY_STREAM, self._id)
         first = self._session.request == {}
         frames = self._next_frames()
         if first and not self._session.finished:
@@ -136,8 +142,15 @@ class AssemblerFactory(ConsumerFactory):  # type: ignore[misc]
     def __init__(self, make: Callable[[], ObjectAssembler], *, limits: Limits | None = None) -> None:
         self._make = make
         self._limits = limits or Limits()
+        self._taken = Recent()
 
     def get_consumer(self, stream_ctx: StreamContext, fl_ctx: FLContext) -> ObjectConsumer:
+        """The consumer of a stream. Raises ValueError for one that has been here before."""
+        peer = fl_ctx.get_peer_context()
+        key = peer.get_identity_name() if peer else "", str(stream_ctx.get(KEY_STREAM)).encode()
+        if key in self._taken:
+            raise ValueError("this stream has been here before")
+        self._taken.add(key)
         return _Consumer(self._make, self._limits)
 
 

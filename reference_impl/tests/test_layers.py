@@ -28,7 +28,7 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BINDINGS = ("flare",)
 """Beside the layers: they may use everything but the command line."""
-NUMPY = {"values", "tensors", "models", "bench"}
+NUMPY = {"values", "tensors", "models", "bench", "flare"}
 TORCH_LAZILY = {"values", "models", "cli", "bench"}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import numpy as np
+
 from ..engines.messages import Key
 from ..errors import Code, TransferError
 from ..frames import peek
-from ..limits import MIB
+from ..limits import KIB, MIB
 from ..session import AnySession, Buffers, Connection
 
+LARGE = 64 * KIB
 MOST_FRAMES = 1 << 14
 """Frames that may wait. What an honest sender has under way is limited by its credit long before."""
 
@@ -100,7 +103,8 @@ class Line:
             return False
         if frame is None:
             return False
-        connection.feed(frame)
+        for view in frame:
+            _feed(connection, view)
         return True
 
     def wake(self) -> None:
@@ -112,3 +116,14 @@ class Line:
         if self.cancelled or any(stop() for stop in self._stops):
             self.connection.cancel()
             self.connection.stop()
+
+
+def _feed(connection: Connection, view: memoryview) -> None:
+    """As `Connection.feed`, but other threads run while much is copied: FLARE goes on receiving meanwhile."""
+    while len(view) >= LARGE and not connection.closing:
+        place = connection.want()
+        count = min(len(place), len(view))
+        np.copyto(np.frombuffer(place, np.uint8, count), np.frombuffer(view, np.uint8, count))
+        connection.received(count)
+        view = view[count:]
+    connection.feed([view])

@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from .. import digests
 from ..engines.messages import BEGINNINGS, SESSION_ID_BYTES, Key, Recent
 from ..errors import Code, TransferError
 from ..frames import peek
@@ -33,6 +34,10 @@ ANSWER = 2.0
 LINGER = 2.0
 
 
+DIGESTS = tuple(sorted(digests.DEFAULT, key=lambda name: name != "xxh3-128"))
+"""The fastest first: who speaks between cells is for FLARE's TLS to say, so that digests are against accidents."""
+
+
 @dataclass(frozen=True)
 class FlareOptions(Options):
     """Options of transfers over FLARE.
@@ -43,6 +48,7 @@ class FlareOptions(Options):
         secure: let FLARE encrypt every message for the peer's cell.
     """
 
+    digests: Sequence[str] = DIGESTS
     window: int = WINDOW
     secure: bool = False
 

@@ -213,9 +213,18 @@ class Site(ABC):
         """The session for a peer's first frame."""
         options = self.options
         if type_ is FrameType.REQUEST:
-            return Sender(limits=options.limits, accepted=options.digests, deadline=options.deadline)
+            return Sender(
+                limits=options.limits,
+                accepted=options.digests,
+                deadline=options.deadline,
+                progress=options.progress,
+            )
         return Receiver(
-            limits=options.limits, offered=options.digests, window=options.window, deadline=options.deadline
+            limits=options.limits,
+            offered=options.digests,
+            window=options.window,
+            deadline=options.deadline,
+            progress=options.progress,
         )
 
     def answer(self, session: AnySession, peer: str) -> None:

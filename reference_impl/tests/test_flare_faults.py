@@ -202,6 +202,27 @@ def test_a_slow_transfer_is_no_stalled_one(pair: Pair) -> None:
     assert time.monotonic() - began > 2 * SHORT
 
 
+@pytest.mark.parametrize("how", ["progress", "cancel"])
+def test_a_receiver_gives_a_push_up(job: Job, how: str) -> None:
+    inbox = Inbox()
+    cancel = threading.Event()
+    seen: list[object] = []
+
+    def progress(each: object) -> None:
+        seen.append(each)
+        cancel.set()
+        if how == "progress":
+            raise RuntimeError("enough")
+
+    options = FlareOptions(progress=progress, cancel=cancel if how == "cancel" else None, window=1 << 20)
+    listen(job.one, inbox, transfer_options=options)
+    result = push(job.server, ["site-1"], MODEL)
+    assert (result[0], result.error.code) == (ReturnCode.TASK_ABORTED, Code.CANCELLED)
+    assert seen
+    until_true(lambda: len(inbox.streams) == 1)
+    assert ContainerStreamer.get_rc(inbox.streams[0][0]) == ReturnCode.TASK_ABORTED
+
+
 def test_files_that_fail_leave_nothing(job: Job, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "f").write_bytes(bytes(3 << 20))

@@ -175,9 +175,6 @@ class FlareSite(Site):
             return None
         connection = Connection(limits=options.limits, preface=False)
         connection.start(session)
-        stops = [self._aborted, stopped.is_set]
-        if options.cancel is not None:
-            stops.append(options.cancel.is_set)
         line = Line(
             (cell, secrets.token_bytes(SESSION_ID_BYTES)),
             name,
@@ -185,7 +182,7 @@ class FlareSite(Site):
             served=False,
             secure=isinstance(options, FlareOptions) and options.secure,
             held=options.window,
-            stops=tuple(stops),
+            stops=_stops(options, self._aborted, stopped.is_set),
         )
         with self._lock:
             self._lines[line.key] = line
@@ -201,7 +198,7 @@ class FlareSite(Site):
             served=True,
             secure=envelope.secure,
             held=options.window,
-            stops=(self._aborted,),
+            stops=_stops(options, self._aborted),
         )
         if len(self._lines) > options.limits.max_sessions:
             connection.fail(TransferError(Code.BUSY))
@@ -294,3 +291,7 @@ class FlareSite(Site):
             line.heard_at = time.monotonic()
             if line.doubted:
                 line.patience = SILENCE[0]
+
+
+def _stops(options: Options, *stops: Callable[[], bool]) -> tuple[Callable[[], bool], ...]:
+    return stops if options.cancel is None else (*stops, options.cancel.is_set)

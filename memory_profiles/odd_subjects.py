@@ -12,7 +12,7 @@ from objstream_conformance.profile.subjects import ReferenceEndpoint, ReferenceS
 
 
 class Deaf:
-    """An adapter that cannot listen."""
+    """An adapter with neither sites nor a way to listen."""
 
     def describe(self) -> Description:
         return ReferenceSubject().describe()

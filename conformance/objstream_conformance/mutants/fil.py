@@ -119,8 +119,9 @@ def written_in_place() -> None:
     @instead(FileAssembler, "begin")
     def begin(original: Any, self: Any, *arguments: Any) -> None:
         original(self, *arguments)
-        os.rename(self._temporary, self.path)
-        self._temporary = self.path
+        if self._adopted is None:
+            os.rename(self._temporary, self.path)
+            self._temporary = self.path
 
 
 @mutant("OSP-FIL-010", "files? left")
@@ -139,10 +140,10 @@ def too_much_is_tidied() -> None:
     """Files are received under the name they have at their owner, and removed when a transfer fails."""
 
     @instead(ReferenceSite, "retrieve_file")
-    def retrieve(original: Any, self: Any, peer: str, name: str, *, timeout: float) -> Any:
+    def retrieve(original: Any, self: Any, peer: str, name: str, **options: Any) -> Any:
         part = name.replace("/", "_").replace("\0", "_")
         self._numbers = iter([f"{peer}-{part}"])
-        return original(self, peer, name, timeout=timeout)
+        return original(self, peer, name, **options)
 
     @instead(FileAssembler, "discard")
     def discard(original: Any, self: Any) -> None:
@@ -183,12 +184,12 @@ def absolute_names_are_places() -> None:
     """A file that is retrieved by an absolute name is put there."""
 
     @instead(ReferenceSite, "retrieve_file")
-    def retrieve(original: Any, self: Any, peer: str, name: str, *, timeout: float) -> Any:
+    def retrieve(original: Any, self: Any, peer: str, name: str, **options: Any) -> Any:
         if not name.startswith("/"):
-            return original(self, peer, name, timeout=timeout)
+            return original(self, peer, name, **options)
         directory, self._directory = self._directory, Path(name).parent
         try:
-            return original(self, peer, name, timeout=timeout)
+            return original(self, peer, name, **options)
         finally:
             self._directory = directory
 
@@ -231,8 +232,7 @@ def one_temporary_name() -> None:
 def sources_are_touched() -> None:
     """The time of modification of a file is set when it has been sent."""
 
-    @instead(FileStreamer, "close")
-    def close(original: Any, self: Any) -> None:
-        if self._fd >= 0:
-            os.utime(self._fd)
+    @instead(FileStreamer, "confirm")
+    def confirm(original: Any, self: Any) -> None:
         original(self)
+        os.utime(self._fd)

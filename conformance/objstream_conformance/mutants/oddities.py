@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import itertools
 import time
@@ -226,11 +227,12 @@ def credit_comes_later() -> None:
 
 @site_oddity
 def tiny_window() -> None:
-    """A receiver grants 1000 bytes at a time, later 100 000."""
+    """A receiver grants 1000 bytes at a time, later 100 000; at once where it keeps what it receives."""
 
     @instead(Receiver, "__init__")
-    def init(original: Any, self: Any, *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **{**options, "window": 1000})
+    def init(original: Any, self: Any, assembler: Any = None, **options: Any) -> None:
+        keeps = assembler is not None and assembler.resume is not None
+        original(self, assembler, **{**options, "window": 100_000 if keeps else 1000})
 
     @instead(Receiver, "_grant")
     def grant(original: Any, self: Any) -> None:
@@ -357,13 +359,13 @@ def files_keep_their_names() -> None:
     """A file that is retrieved is put under its name, in a directory for its owner."""
 
     @instead(ReferenceSite, "retrieve_file")
-    def retrieve(original: Any, self: Any, peer: str, name: str, *, timeout: float) -> Any:
+    def retrieve(original: Any, self: Any, peer: str, name: str, **options: Any) -> Any:
         folder = self._directory / peer
         folder.mkdir(exist_ok=True)
         directory, self._directory, numbers = self._directory, folder, self._numbers
         self._numbers = iter([name.replace("/", "_").replace("\0", "_")])
         try:
-            return original(self, peer, name, timeout=timeout)
+            return original(self, peer, name, **options)
         finally:
             self._directory, self._numbers = directory, numbers
 
@@ -390,4 +392,5 @@ def lists_are_not_surveyed() -> None:
         if self.kind == "list" and {type(value) for value in self._container} <= {bytes, int, float}:
             self._container = list(self._container)
             self.repeatable = False
+            self.validator = lambda: hashlib.sha256(repr(self._container).encode()).digest()
         return original(self)

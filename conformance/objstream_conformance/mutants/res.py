@@ -81,7 +81,7 @@ def resumed_from_the_beginning() -> None:
     @instead(Sender, "_return")
     def return_(original: Any, self: Any, *point: Any) -> Iterator[None]:
         yield from original(self, *point)
-        self._pieces, self._frames, self._bytes = self._streamer.pieces(self._chunk), 0, 0
+        self._pieces, self._bytes, self._survey = self._streamer.pieces(self._chunk), 0, None
 
 
 @wire_mutant("OSP-RES-004", "an OPEN without a point: the outcome PROTOCOL")
@@ -119,7 +119,8 @@ def validators_die_with_the_owner() -> None:
         found = original(self, request)
         if found is not None:
             token = self.__dict__.setdefault("token", secrets.token_bytes(16))
-            found.validator = lambda: token
+            validator = found.validator
+            found.validator = lambda: validator() + token
         return found
 
 

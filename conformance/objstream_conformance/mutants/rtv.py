@@ -79,7 +79,7 @@ def changes_are_not_reported() -> None:
     @instead(Sender, "fail")
     def fail(original: Any, self: Any, error: TransferError, *event: Any) -> None:
         original(self, error, *event)
-        if error.code is Code.SOURCE_CHANGED and self._description.kind == "file":
+        if error.code is Code.SOURCE_CHANGED and self._description.kind == "file" and self._frames:
             self._control.clear()
 
 
@@ -184,11 +184,12 @@ def given_away_twice() -> None:
 
 @mutant("OSP-RTV-011", r"\['round'\]: 2 was sent, 1 arrived")
 def first_offer_stays() -> None:
-    """A container is not replaced by another one under its name."""
+    """A dict is not replaced by another container under its name."""
 
     @instead(ContainerRetriever, "add_container")
     def add(original: Any, self: Any, name: str, container: object) -> None:
-        original(self, name, self._containers.get(name, container))
+        known = self._containers.get(name)
+        original(self, name, known if type(known) is dict else container)
 
 
 @mutant("OSP-RTV-012", "to be refused when only.*it ended well")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -15,36 +15,35 @@ from objstream.cli.words import parse_size
 from objstream.cli.words import size as words
 
 from ..contract import Description
-from . import report
+from . import pictures, report, subjects
 from .bounds import Bound, judge
-from .measure import Measurement, Transport, measure
-from .process import MeasurementError
-from .scenarios import SCENARIOS, Scenario
-from .subjects import load_subject
+from .measure import Transport, measure
+from .meters import Measurement, MeasurementError
+from .report import Profile
+from .scenarios import FIXED, SCENARIOS, Scenario, scenario
 
-DEFAULT_SIZES = "16MiB,64MiB,256MiB"
+DEFAULT_SIZES = "64MiB,256MiB,1GiB"
+WIDTH = 132
 
 
-def _parse_sizes(context: click.Context, option: click.Parameter, value: str) -> list[int]:
-    return sorted({parse_size(part) for part in value.split(",")})
+def _parse_sizes(context: click.Context, option: click.Parameter, value: str | None) -> list[int] | None:
+    return sorted({parse_size(part) for part in value.split(",")}) if value else None
 
 
 @click.command()
-@click.argument("subject", default="reference")
+@click.argument("adapters", nargs=-1, metavar="[ADAPTER]...")
 @click.option(
     "--scenario",
     "names",
     multiple=True,
-    type=click.Choice(list(SCENARIOS)),
+    type=click.Choice([*SCENARIOS, *FIXED]),
     metavar="NAME",
-    help=f"Only this; may be repeated. There are: {', '.join(SCENARIOS)}.",
+    help=f"Only this; may be repeated. There are: {', '.join(SCENARIOS)}; and, of a fixed size: {', '.join(FIXED)}.",
 )
 @click.option(
     "--sizes",
     callback=_parse_sizes,
-    default=DEFAULT_SIZES,
-    show_default=True,
-    help="N, 4N and 16N tell growth best.",
+    help=f"Sizes of the object; N, 4N and 16N tell growth best.  [default: {DEFAULT_SIZES}, less where it takes long]",
 )
 @click.option(
     "--runs", type=click.IntRange(min=1), default=1, show_default=True, help="Measurements of each size."
@@ -57,12 +56,12 @@ def _parse_sizes(context: click.Context, option: click.Parameter, value: str) ->
     "--html",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write pictures of memory over time and flame graphs into this directory.",
+    help="Write a page with pictures of memory over time, and flame graphs, into this directory.",
 )
 def profile(
-    subject: str,
+    adapters: tuple[str, ...],
     names: tuple[str, ...],
-    sizes: list[int],
+    sizes: list[int] | None,
     runs: int,
     transport: Transport,
     json_file: Path | None,
@@ -70,57 +69,89 @@ def profile(
 ) -> None:
     """Measure the memory that transfers need, and hold its growth against the specification.
 
-    SUBJECT is reference, or module:Class or path/to/file.py:Class of an adapter with a method listen. Sender and
-    receiver run in processes of their own; the heap is measured by memray, the resident set by the kernel.
+    ADAPTER is reference (over sockets; the default), reference-memory, nvflare (FLARE's own streamers over real cells),
+    module:Class, path/to/file.py:Class or testee:COMMAND. Sender and receiver run in processes of their own; an adapter
+    without a method listen has both in one. The heap is measured by memray, the resident set by the kernel; of a testee
+    the kernel's figure is all there is.
 
     Exit status: 0 all bounds hold; 1 one does not; 2 a measurement failed; 3 one is inconclusive, or nothing was
     measured.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=False)
+    console.width = max(console.width, WIDTH)
     progress = Console(stderr=True, highlight=False)
-    bounds: list[Bound] = []
-    try:
-        described = load_subject(subject).describe()
-        for scenario in _applicable(described, names, progress):
-            rows: list[Measurement] = []
-            for size in sizes:
-                for _ in range(runs):
-                    progress.print(f"{scenario.name}, {words(size)}", style="dim")
-                    rows += measure(subject, scenario, size, transport=transport)
-            judged = judge(scenario, rows)
-            bounds += judged
-            if directory is not None:
-                for path in report.pictures(subject, scenario, judged, directory, transport):
-                    progress.print(f"wrote {path}", style="dim")
-    except (LookupError, MeasurementError) as problem:
-        click.echo(f"error: {problem}", err=True)
-        sys.exit(2)
-    report.show(console, bounds)
+    profiles: list[Profile] = []
+    links: pictures.Links = {}
+    for selector in adapters or ("reference",):
+        try:
+            subject = subjects.load(selector)
+            described = subject.describe()
+        except LookupError as problem:
+            click.echo(f"error: {problem}", err=True)
+            sys.exit(2)
+        bounds: list[Bound] = []
+        failures: list[tuple[str, str]] = []
+        for one in _applicable(described, names, progress):
+            try:
+                chosen = _sizes(one, sizes, subjects.scale(subject, one))
+                judged = _measured(selector, one, chosen, runs, transport, progress)
+                bounds += judged
+                if directory is not None:
+                    graphs = pictures.flame_graphs(
+                        selector, described.name, one, min(chosen), directory, transport
+                    )
+                    links[described.name, one.name] = graphs
+            except MeasurementError as problem:
+                failures.append((one.name, str(problem)))
+                progress.print(f"error: {problem}", style="red", markup=False)
+        profiles.append(Profile(selector, described, bounds, failures))
+        report.show(console, profiles[-1])
+    console.print(report.about(transport), style="dim")
     if json_file is not None:
-        record = report.as_json(described, bounds, transport)
-        json_file.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    sys.exit(exit_code(bounds))
+        json_file.write_text(json.dumps(report.as_json(profiles, transport), indent=1) + "\n", "utf-8")
+    if directory is not None:
+        progress.print(f"wrote {pictures.write(profiles, links, directory, transport)}", style="dim")
+    sys.exit(exit_code(profiles))
 
 
-def exit_code(bounds: Collection[Bound]) -> int:
-    if any(bound.holds is False for bound in bounds):
+def exit_code(profiles: Collection[Profile]) -> int:
+    if any(one.failures for one in profiles):
+        return 2
+    if any(one.holds is False for one in profiles):
         return 1
-    return 0 if bounds and all(bound.holds for bound in bounds) else 3
+    return 0 if all(one.holds for one in profiles) else 3
 
 
-def _applicable(subject: Description, names: Collection[str], progress: Console) -> list[Scenario]:
+def _sizes(scenario: Scenario, asked: Sequence[int] | None, scale: int) -> list[int]:
+    if scenario.fixed:
+        return [scenario.fixed]
+    return list(asked) if asked else [parse_size(size) // scale for size in DEFAULT_SIZES.split(",")]
+
+
+def _measured(
+    selector: str,
+    scenario: Scenario,
+    sizes: Sequence[int],
+    runs: int,
+    transport: Transport,
+    progress: Console,
+) -> list[Bound]:
+    rows: list[Measurement] = []
+    for size in sizes:
+        for _ in range(runs):
+            progress.print(f"{selector}: {scenario.name}, {words(size)}", style="dim", markup=False)
+            rows += measure(selector, scenario, size, transport=transport)
+    return judge(scenario, rows)
+
+
+def _applicable(subject: Description, names: Collection[str], progress: Console) -> Iterator[Scenario]:
     """The scenarios that were named, or all; without those that the implementation, or this installation, lacks."""
-    chosen = []
-    for scenario in SCENARIOS.values():
-        if names and scenario.name not in names:
-            continue
-        missing = scenario.capabilities - subject.capabilities
+    for name in names or SCENARIOS:
+        one = scenario(name)
+        missing = one.capabilities - subject.capabilities
         if missing:
-            progress.print(
-                f"{scenario.name}: not applicable, {subject.name} lacks {', '.join(sorted(missing))}"
-            )
-        elif scenario.needs_torch and importlib.util.find_spec("torch") is None:
-            progress.print(f"{scenario.name}: not measured, torch is not installed")
+            progress.print(f"{name}: not applicable, {subject.name} lacks {', '.join(sorted(missing))}")
+        elif one.needs_torch and importlib.util.find_spec("torch") is None:
+            progress.print(f"{name}: not measured, torch is not installed")
         else:
-            chosen.append(scenario)
-    return chosen
+            yield one

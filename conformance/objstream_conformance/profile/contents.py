@@ -5,6 +5,7 @@ The same size gives the same content in every process, so that a receiver can ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 KIB = 1 << 10
 MIB = 1 << 20
 
-EQUAL_ENTRY = 2 * MIB
+EQUAL_ENTRY = 4 * MIB
 SMALL_ENTRY = 640
 """Bytes of memory that a small entry takes, roughly."""
 LAYERS = 12
@@ -29,7 +30,7 @@ def huge(size: int) -> Entries:
 
 
 def equal(size: int) -> Entries:
-    """Entries of 2 MiB."""
+    """Entries of 4 MiB."""
     for index in range(max(1, size // EQUAL_ENTRY)):
         yield f"layer.{index}", _array(min(size, EQUAL_ENTRY), index)
 
@@ -69,10 +70,32 @@ def gpt_bf16(size: int) -> Entries:
     return _gpt(size, "bfloat16")
 
 
+def gpt_neo(size: int) -> Entries:
+    """The float32 state dict of GPT-Neo-1.3B, whatever the size, in numpy arrays."""
+    for index, (name, shape) in enumerate(_gpt_neo_shapes()):
+        yield name, _array(math.prod(shape) * 4, index).reshape(shape)
+
+
 CONTENTS: dict[str, Callable[[int], Entries]] = {
     one.__name__.replace("_", "-"): one
-    for one in (huge, equal, small, nested, long_bytes, long_text, gpt, gpt_bf16)
+    for one in (huge, equal, small, nested, long_bytes, long_text, gpt, gpt_bf16, gpt_neo)
 }
+
+
+def largest(content: str, size: int) -> int:
+    """Bytes of the largest entry, roughly, of the container of that content and size."""
+    match content:
+        case "equal":
+            return min(size, EQUAL_ENTRY)
+        case "small":
+            return SMALL_ENTRY
+        case "nested":
+            return max(64 * KIB, size // 8)
+        case "gpt" | "gpt-bf16":
+            return size * 3 // 10
+        case "gpt-neo":
+            return max(math.prod(shape) for _, shape in _gpt_neo_shapes()) * 4
+    return size
 
 
 def container(content: str, size: int) -> dict[Any, Any]:
@@ -145,3 +168,34 @@ def _gpt_shapes(vocabulary: int, hidden: int) -> Iterator[tuple[str, tuple[int, 
             yield f"h.{layer}.{name}", shape
     yield "ln_f.weight", (hidden,)
     yield "ln_f.bias", (hidden,)
+
+
+def _gpt_neo_shapes(
+    vocabulary: int = 50257, hidden: int = 2048, layers: int = 24, positions: int = 2048
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Of all parameters of GPT-Neo; the head is tied to the embedding of words, and none of them."""
+    yield "transformer.wte.weight", (vocabulary, hidden)
+    yield "transformer.wpe.weight", (positions, hidden)
+    for layer in range(layers):
+        for name, shape in (
+            ("ln_1.weight", (hidden,)),
+            ("ln_1.bias", (hidden,)),
+            ("attn.attention.k_proj.weight", (hidden, hidden)),
+            ("attn.attention.v_proj.weight", (hidden, hidden)),
+            ("attn.attention.q_proj.weight", (hidden, hidden)),
+            ("attn.attention.out_proj.weight", (hidden, hidden)),
+            ("attn.attention.out_proj.bias", (hidden,)),
+            ("ln_2.weight", (hidden,)),
+            ("ln_2.bias", (hidden,)),
+            ("mlp.c_fc.weight", (4 * hidden, hidden)),
+            ("mlp.c_fc.bias", (4 * hidden,)),
+            ("mlp.c_proj.weight", (hidden, 4 * hidden)),
+            ("mlp.c_proj.bias", (hidden,)),
+        ):
+            yield f"transformer.h.{layer}.{name}", shape
+    yield "transformer.ln_f.weight", (hidden,)
+    yield "transformer.ln_f.bias", (hidden,)
+
+
+GPT_NEO = sum(math.prod(shape) for _, shape in _gpt_neo_shapes()) * 4
+"""Bytes of GPT-Neo-1.3B."""

@@ -14,7 +14,13 @@ from pathlib import Path
 import memray
 import psutil
 
+from .scenarios import Role
+
 INTERVAL_MS = 5
+
+
+class MeasurementError(Exception):
+    """A measurement could not be made, or measured something else than it should."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,47 @@ class Reading:
         peak: the most at any time.
         left: what is still there at the stop.
         timeline: (seconds since the epoch, bytes) now and then, where the meter keeps it.
+        before: all that the process had at the start, where the meter knows it.
     """
 
     peak: int
     left: int
     timeline: tuple[tuple[float, int], ...] = ()
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one side needed, beside the object.
+
+    Attributes:
+        size: of the scenario, in bytes.
+        object_heap: bytes that the object itself adds at this side, of the heap.
+        object_resident: and of the resident set.
+        heap: what memray saw; None where a process is not ours to look into.
+        resident: what the kernel saw.
+    """
+
+    side: Role
+    size: int
+    object_heap: int
+    object_resident: int
+    heap: Reading | None
+    resident: Reading
+
+    @property
+    def extra(self) -> int:
+        """Peak of the heap over the state before and the object; or what is left at the end, if that is more.
+
+        Of the resident set, where that is all that can be seen.
+        """
+        if self.heap is None:
+            return self.extra_resident
+        return max(self.heap.peak - self.object_heap, self.heap.left, 0)
+
+    @property
+    def extra_resident(self) -> int:
+        return max(self.resident.peak - self.object_resident, 0)
 
 
 class Meter(ABC):
@@ -86,24 +128,44 @@ def footprint(build: Callable[[], object], meter: Meter) -> tuple[object, int]:
 
 
 class ResidentMeter(Meter):
-    """The peak of the resident set: the kernel's own high-water mark on Linux, samples elsewhere."""
+    """The peak of the resident set: the kernel's own high-water mark on Linux, samples elsewhere.
 
-    def __init__(self) -> None:
-        self._process = psutil.Process()
+    Args:
+        pid: of the process; this one when it is None.
+        sampled: samples are taken, and kept as the timeline, in any case.
+    """
+
+    def __init__(self, pid: int | None = None, *, sampled: bool = False) -> None:
+        self._process = psutil.Process(pid)
+        self._files = Path(f"/proc/{self._process.pid}")
         self._before = 0
+        self._sampled = sampled
         self._sampler: _Sampler | None = None
+        self._kernel = False
 
     def start(self) -> None:
         try:
-            Path("/proc/self/clear_refs").write_text("5")
-            self._before = _status("VmRSS")
+            (self._files / "clear_refs").write_text("5")
+            self._before = self._status("VmRSS")
+            self._kernel = True
         except OSError:
             self._before = _resident(self._process)
+            self._kernel = False
+        if self._sampled or not self._kernel:
             self._sampler = _Sampler(self._process)
 
     def stop(self) -> Reading:
-        peak = self._sampler.stop() if self._sampler else _status("VmHWM")
-        return Reading(max(0, peak - self._before), _resident(self._process) - self._before)
+        samples = self._sampler.stop() if self._sampler else []
+        peak = self._status("VmHWM") if self._kernel else max(size for _, size in samples)
+        timeline = tuple((time, size - self._before) for time, size in samples if self._sampled)
+        left = _resident(self._process) - self._before
+        return Reading(max(0, peak - self._before), left, timeline, self._before)
+
+    def _status(self, field: str) -> int:
+        text = (self._files / "status").read_text()
+        match = re.search(rf"^{field}:\s*(\d+) kB", text, re.MULTILINE)
+        assert match is not None
+        return int(match[1]) * 1024
 
 
 class _Sampler:
@@ -111,29 +173,28 @@ class _Sampler:
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
-        self._peak = _resident(process)
+        self._samples: list[tuple[float, int]] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._look()
         self._thread.start()
+
+    def _look(self) -> None:
+        self._samples.append((time.time(), _resident(self._process)))
 
     def _run(self) -> None:
         while not self._stopped.wait(INTERVAL_MS / 1000):
-            self._peak = max(self._peak, _resident(self._process))
+            self._look()
 
-    def stop(self) -> int:
+    def stop(self) -> list[tuple[float, int]]:
         self._stopped.set()
         self._thread.join()
-        return max(self._peak, _resident(self._process))
+        self._look()
+        return self._samples
 
 
 def _resident(process: psutil.Process) -> int:
     return int(process.memory_info().rss)
-
-
-def _status(field: str) -> int:
-    match = re.search(rf"^{field}:\s*(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert match is not None
-    return int(match[1]) * 1024
 
 
 def wait_until_idle(threads: int, patience: float = 5.0) -> None:

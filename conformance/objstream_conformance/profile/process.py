@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -11,13 +12,10 @@ import threading
 from dataclasses import asdict
 from typing import Any
 
+from .meters import MeasurementError
 from .side import Spec
 
 PATIENCE = 900.0
-
-
-class MeasurementError(Exception):
-    """A measurement could not be made, or measured something else than it should."""
 
 
 class Process:
@@ -42,9 +40,12 @@ class Process:
         self.footprint = 0
 
     def wait(self) -> None:
-        """Until the side is ready; only then are `address` and `footprint` known."""
-        ready = self.hear()
-        self.address, self.footprint = ready["address"], ready["footprint"]
+        """Until the side has what it is to send; only then is `footprint` known."""
+        self.footprint = self.hear()
+
+    def open(self, sender: str = "") -> None:
+        """Let it take part: it tells its `address`, and is told that of the sender."""
+        self.address = self.ask("open", sender)
 
     def __enter__(self) -> Process:
         return self
@@ -83,7 +84,8 @@ class Process:
         self._answers.put("")
 
     def _dead(self) -> MeasurementError:
-        self._process.wait(10)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(60)
         self._errors.seek(0)
         return MeasurementError(
             f"a side ended with status {self._process.returncode}:\n{self._errors.read()}"

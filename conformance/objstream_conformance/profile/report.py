@@ -1,12 +1,10 @@
-"""The report of memory measurements: a table for people, JSON for programs, pictures and flame graphs."""
+"""The report of memory measurements: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
 import platform
-import subprocess
-import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from rich.console import Console
@@ -15,72 +13,141 @@ from rich.table import Table
 from objstream.cli.words import size as words
 
 from ..contract import Description
-from .bounds import Bound
-from .chart import draw
+from .bounds import PER_ENTRY, SLOPE, A, Bound, K, Whole, whole
 from .contents import MIB
-from .measure import Measurement, Transport, record
-from .process import MeasurementError
-from .scenarios import Scenario
+from .measure import Transport
+from .meters import Measurement
 
 POLICY = "collected before the transfer, then off"
+GB = 1e9
 HEADINGS: Sequence[tuple[str, Literal["left", "right"]]] = (
     ("scenario", "left"),
+    ("sizes, MiB", "left"),
     ("side", "left"),
     ("heap", "right"),
     ("resident", "right"),
+    ("growth", "right"),
+    ("level", "left"),
     ("bound", "left"),
 )
-VERDICTS = {True: "[green]holds[/]", False: "[red]grows[/]", None: "[yellow]inconclusive[/]"}
+VERDICTS = {True: "holds", False: "does not hold", None: "inconclusive"}
+COLOURS = {True: "green", False: "red", None: "yellow"}
 
 
-def show(console: Console, bounds: Sequence[Bound]) -> None:
-    """Print extra memory at each size, and whether its growth keeps the bound."""
-    sizes = sorted({one.size for bound in bounds for one in bound.measurements})
-    table = Table(title=f"MiB beside the object, at {', '.join(map(words, sizes))}")
+@dataclass(frozen=True)
+class Profile:
+    """What was found about one implementation.
+
+    Attributes:
+        bounds: in the order in which they were measured.
+        failures: (name of the scenario, what went wrong) where nothing could be measured.
+    """
+
+    selector: str
+    subject: Description
+    bounds: Sequence[Bound]
+    failures: Sequence[tuple[str, str]]
+
+    @property
+    def wholes(self) -> list[Whole]:
+        """Of the scenarios of a fixed size."""
+        fixed = list(dict.fromkeys(bound.scenario for bound in self.bounds if bound.scenario.fixed))
+        return [whole([one for one in self.bounds if one.scenario is scenario]) for scenario in fixed]
+
+    @property
+    def holds(self) -> bool | None:
+        """All bounds hold; None when some cannot be told, and none is known not to."""
+        verdicts = [bound.holds for bound in self.bounds] + [one.holds for one in self.wholes]
+        if False in verdicts:
+            return False
+        return True if verdicts and None not in verdicts else None
+
+
+def show(console: Console, profile: Profile) -> None:
+    """Print extra memory at each size, its growth, and the level that it shows."""
+    subject = profile.subject
+    table = Table(title=f"{subject.name} {subject.version}: MiB beside the object")
     for heading, justify in HEADINGS:
         table.add_column(heading, justify=justify, no_wrap=True)
-    for bound in bounds:
-        heaps, residents = (_by_size(bound, extra) for extra in ("extra_heap", "extra_resident"))
-        table.add_row(bound.scenario.name, bound.side, heaps, residents, VERDICTS[bound.holds])
+    for bound in profile.bounds:
+        *cells, verdict = row(bound)
+        table.add_row(*cells, f"[{COLOURS[bound.holds]}]{verdict}[/]")
     console.print(table)
-    for bound in bounds:
+    for bound in profile.bounds:
         if bound.reason:
-            console.print(f"{bound.scenario.name}, {bound.side}: {bound.scenario.level}: {bound.reason}")
-    console.print(f"garbage collector: {POLICY}", style="dim")
+            console.print(f"{bound.scenario.name}, {bound.side}: not {bound.scenario.level}: {bound.reason}")
+    for name, problem in profile.failures:
+        console.print(f"{name}: [yellow]not measured[/]: ", problem, sep="")
+    for one in profile.wholes:
+        for line in lines(one):
+            console.print(line)
 
 
-def _by_size(bound: Bound, extra: str) -> str:
-    peaks: dict[int, int] = {}
-    for one in bound.measurements:
-        peaks[one.size] = max(peaks.get(one.size, 0), getattr(one, extra))
-    return "  ".join(f"{peak / MIB:.2f}" for _, peak in sorted(peaks.items()))
+def row(bound: Bound) -> list[str]:
+    """The cells of a bound, as `HEADINGS` has them."""
+    by_size = {one.size: one for one in bound.measurements}
+    heaps, residents = (
+        "  ".join(
+            f"{max(extra(one, kind) for one in bound.measurements if one.size == size) / MIB:.2f}"
+            for size in by_size
+        )
+        if any(one.heap for one in by_size.values()) or kind == "resident"
+        else "-"
+        for kind in ("heap", "resident")
+    )
+    growth = (
+        "-" if bound.slope is None else f"{bound.slope:+.4f} B/{'entry' if bound.scenario.per_entry else 'B'}"
+    )
+    sizes = " ".join(f"{size / MIB:.4g}" for size in by_size)
+    level = bound.level or "-"
+    return [bound.scenario.name, sizes, bound.side, heaps, residents, growth, level, VERDICTS[bound.holds]]
 
 
-def as_json(subject: Description, bounds: Iterable[Bound], transport: Transport) -> dict[str, object]:
-    """The report for programs; sizes in bytes, `holds` null where the measurements do not tell."""
+def extra(one: Measurement, kind: str) -> int:
+    return one.extra if kind == "heap" else one.extra_resident
+
+
+def lines(one: Whole) -> list[str]:
+    """What two whole processes need, in words."""
+    size, bound = one.scenario.fixed / GB, one.most / GB
+    sides = [
+        f"  {side:8}  {one.before[side] / GB:6.3f} GB before the transfer, {peak / GB:6.3f} GB at most"
+        for side, peak in one.peaks.items()
+    ]
+    return [
+        f"{one.scenario.name}: {one.scenario.summary}, {size:.3f} GB; the whole processes, libraries included:",
+        *sides,
+        f"  together  {one.total / GB:6.3f} GB at most; twice {size:.3f} GB and 0.3 GB are {bound:.3f} GB: "
+        f"{VERDICTS[one.holds]}",
+    ]
+
+
+def as_json(profiles: Sequence[Profile], transport: Transport) -> dict[str, object]:
+    """The report for programs, see `report.schema.json`; sizes in bytes, null where the measurements do not tell."""
     return {
-        "implementation": {"name": subject.name, "version": subject.version},
+        "implementations": [
+            {"selector": one.selector, "name": one.subject.name, "version": one.subject.version}
+            for one in profiles
+        ],
         "environment": {
             "python": platform.python_version(),
             "system": platform.platform(),
             "transport": transport,
             "garbage_collector": POLICY,
         },
-        "profiles": [_row(subject, bound, one) for bound in bounds for one in bound.measurements],
-        "bounds": [
-            {
-                "implementation": subject.name,
-                "scenario": bound.scenario.name,
-                "requirements": list(bound.scenario.requirements),
-                "side": bound.side,
-                "level": bound.scenario.level,
-                "slope": bound.slope,
-                "resident_slope": bound.resident_slope,
-                "per": "entry" if bound.scenario.per_entry else "byte",
-                "holds": bound.holds,
-                "reason": bound.reason,
-            }
-            for bound in bounds
+        "bound": {"A": A, "k": K, "slope_per_byte": SLOPE, "slope_per_entry": PER_ENTRY},
+        "profiles": [
+            _row(profile.subject, bound, one)
+            for profile in profiles
+            for bound in profile.bounds
+            for one in bound.measurements
+        ],
+        "bounds": [_bound(profile.subject, bound) for profile in profiles for bound in profile.bounds],
+        "processes": [_whole(profile.subject, one) for profile in profiles for one in profile.wholes],
+        "failures": [
+            {"implementation": profile.subject.name, "scenario": name, "problem": problem}
+            for profile in profiles
+            for name, problem in profile.failures
         ],
     }
 
@@ -91,35 +158,49 @@ def _row(subject: Description, bound: Bound, one: Measurement) -> dict[str, obje
         "scenario": bound.scenario.name,
         "side": one.side,
         "size_bytes": one.size,
-        "object_bytes": one.object_heap,
-        "unit_bytes": bound.scenario.unit,
-        "peak_extra_bytes": one.extra_heap,
+        "object_bytes": one.object_heap or one.object_resident,
+        "unit_bytes": bound.unit(one.size),
+        "peak_extra_bytes": one.extra,
         "peak_rss_extra_bytes": one.extra_resident,
-        "left_bytes": one.heap.left,
-        "level": bound.scenario.level,
+        "left_bytes": one.heap.left if one.heap else None,
+        "meter": "memray" if one.heap else "kernel",
+        "level": bound.level,
         "holds": bound.holds,
     }
 
 
-def pictures(
-    selector: str, scenario: Scenario, bounds: Sequence[Bound], directory: Path, transport: Transport
-) -> list[Path]:
-    """Draw the largest transfer of a scenario over time, and make it again for a flame graph of each side.
+def _bound(subject: Description, bound: Bound) -> dict[str, object]:
+    return {
+        "implementation": subject.name,
+        "scenario": bound.scenario.name,
+        "requirements": list(bound.scenario.requirements),
+        "side": bound.side,
+        "asked": bound.scenario.level,
+        "level": bound.level,
+        "slope": bound.slope,
+        "resident_slope": bound.resident_slope,
+        "per": "entry" if bound.scenario.per_entry else "byte",
+        "holds": bound.holds,
+        "reason": bound.reason,
+    }
 
-    Raises:
-        MeasurementError: the transfer or memray's own command failed.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    largest = [max(bound.measurements, key=lambda one: one.size) for bound in bounds]
-    picture = directory / f"{scenario.name}.svg"
-    picture.write_text(draw(scenario, largest), "utf-8")
-    written = [picture]
-    for path in record(selector, scenario, largest[0].size, directory, transport=transport).values():
-        page = path.with_suffix(".html")
-        command = [sys.executable, "-m", "memray", "flamegraph", "--force", "--output", str(page), str(path)]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise MeasurementError(f"memray flamegraph failed: {made.stderr.strip()}")
-        path.unlink()
-        written.append(page)
-    return written
+
+def _whole(subject: Description, one: Whole) -> dict[str, object]:
+    return {
+        "implementation": subject.name,
+        "scenario": one.scenario.name,
+        "size_bytes": one.scenario.fixed,
+        "peak_bytes": one.peaks,
+        "total_bytes": one.total,
+        "bound_bytes": one.most,
+        "holds": one.holds,
+    }
+
+
+def about(transport: Transport) -> str:
+    """A line about how it was measured."""
+    return (
+        f"Python {platform.python_version()}, {platform.system()} {platform.release()}, {transport}; "
+        f"garbage {POLICY}; a bound is A + k times the unit of its level, A = {words(A)}, k = {K}, "
+        f"and growth of at most {SLOPE} bytes per byte or {PER_ENTRY} per entry"
+    )

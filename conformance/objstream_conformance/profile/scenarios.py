@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .contents import EQUAL_ENTRY, KIB, MIB, SMALL_ENTRY
+from .contents import GPT_NEO, KIB, MIB, SMALL_ENTRY, largest
 
-Level = Literal["Bounded-chunk", "Bounded-entry"]
+Level = Literal["Bounded-chunk", "Bounded-entry", "unbounded"]
 Fault = Literal["", "cut", "corrupt", "cancel"]
+Role = Literal["sender", "receiver", "both"]
+
+SIDES: tuple[Role, ...] = ("sender", "receiver")
+BOTH: tuple[Role, ...] = ("both",)
+"""The two where they share a process."""
 
 SESSION_OBJECT = MIB
 
@@ -27,6 +32,8 @@ class Scenario:
         fault: how the transfer fails when half of it is done.
         repeated: the size is not that of the object but of many objects of 1 MiB, transferred one after another.
         chunk: bytes of the largest piece.
+        scale: it is measured at such a fraction of the sizes that are asked for.
+        fixed: bytes of the object, where its size does not vary and the bound is on the two processes as they are.
     """
 
     name: str
@@ -40,11 +47,14 @@ class Scenario:
     fault: Fault = ""
     repeated: bool = False
     chunk: int = MIB
+    scale: int = 1
+    fixed: int = 0
 
-    @property
-    def unit(self) -> int:
-        """Bytes of what the level allows to be in memory beside the object."""
-        return self.chunk if self.level == "Bounded-chunk" else EQUAL_ENTRY
+    def unit(self, level: Level, size: int) -> int | None:
+        """Bytes of what a level allows to be in memory beside the object; None where there is no such thing."""
+        if level == "Bounded-chunk":
+            return self.chunk
+        return None if self.content == "file" else largest(self.content, self.object_size(size))
 
     @property
     def per_entry(self) -> bool:
@@ -86,29 +96,45 @@ _COUNT = ("OSP-MEM-007", "OSP-MEM-008")
 _SESSIONS = ("OSP-MEM-009",)
 _TARGETS = ("OSP-MEM-011",)
 _FAILED = ("OSP-MEM-012",)
+_BY_ENTRY: Level = "Bounded-entry"
 
-SCENARIOS: dict[str, Scenario] = {
+_ALL = (
+    Scenario("huge-entry", "one entry with everything in it", "huge", _CHUNK),
+    Scenario("equal-entries", "entries of 4 MiB, more and more", "equal", _ENTRY, _BY_ENTRY),
+    Scenario("small-entries", "entries of 640 bytes, more and more", "small", _COUNT, scale=16),
+    Scenario("gpt", "the torch state dict of a GPT, float32", "gpt", _CHUNK),
+    Scenario("gpt-bf16", "the same, bfloat16", "gpt-bf16", _CHUNK, scale=4),
+    Scenario("nested", "arrays deep in containers", "nested", _CHUNK),
+    Scenario("bytes", "one long byte string", "long-bytes", _CHUNK),
+    Scenario("text", "one long text", "long-text", _CHUNK),
+    Scenario("file", "a file in chunks of 1 MiB", "file", _FILE),
+    Scenario("file-64k", "a file in chunks of 64 KiB", "file", _FILE, chunk=64 * KIB, scale=4),
+    Scenario("file-4m", "a file in chunks of 4 MiB", "file", _FILE, chunk=4 * MIB, scale=4),
+    Scenario("into", "a container received into arrays that exist", "equal", _CHUNK, into=True),
+    Scenario("push-1", "a push to one target", "equal", _TARGETS, _BY_ENTRY, push=True),
+    Scenario("push-2", "a push to 2 targets", "equal", _TARGETS, _BY_ENTRY, push=True, targets=2, scale=4),
+    Scenario("push-4", "a push to 4 targets", "equal", _TARGETS, _BY_ENTRY, push=True, targets=4, scale=4),
+    Scenario("cut", "the connection is cut half-way", "huge", _FAILED, fault="cut", scale=4),
+    Scenario("cut-nested", "it is cut among nested containers", "nested", _FAILED, fault="cut", scale=4),
+    Scenario("corrupt", "a byte is altered half-way", "huge", _FAILED, fault="corrupt", scale=4),
+    Scenario("cancel", "the receiver gives up half-way", "huge", _FAILED, fault="cancel", scale=4),
+    Scenario("sessions", "objects of 1 MiB, one after another", "huge", _SESSIONS, repeated=True, scale=4),
+)
+SCENARIOS: dict[str, Scenario] = {one.name: one for one in _ALL}
+
+_NEO = "gpt-neo-1.3b"
+FIXED: dict[str, Scenario] = {
     one.name: one
     for one in (
-        Scenario("huge-entry", "one entry with everything in it", "huge", _CHUNK),
-        Scenario("equal-entries", "entries of 2 MiB, more and more", "equal", _ENTRY, "Bounded-entry"),
-        Scenario("small-entries", "entries of 640 bytes, more and more", "small", _COUNT),
-        Scenario("gpt", "the torch state dict of a GPT, float32", "gpt", _CHUNK),
-        Scenario("gpt-bf16", "the same, bfloat16", "gpt-bf16", _CHUNK),
-        Scenario("nested", "arrays deep in containers", "nested", _CHUNK),
-        Scenario("bytes", "one long byte string", "long-bytes", _CHUNK),
-        Scenario("text", "one long text", "long-text", _CHUNK),
-        Scenario("file", "a file in chunks of 1 MiB", "file", _FILE),
-        Scenario("file-64k", "a file in chunks of 64 KiB", "file", _FILE, chunk=64 * KIB),
-        Scenario("file-4m", "a file in chunks of 4 MiB", "file", _FILE, chunk=4 * MIB),
-        Scenario("into", "a container received into arrays that exist", "equal", _CHUNK, into=True),
-        Scenario("push-1", "a push to one target", "equal", _TARGETS, push=True),
-        Scenario("push-2", "a push to 2 targets", "equal", _TARGETS, push=True, targets=2),
-        Scenario("push-4", "a push to 4 targets", "equal", _TARGETS, push=True, targets=4),
-        Scenario("cut", "the connection is cut half-way", "huge", _FAILED, fault="cut"),
-        Scenario("cut-nested", "it is cut among nested containers", "nested", _FAILED, fault="cut"),
-        Scenario("corrupt", "a byte is altered half-way", "huge", _FAILED, fault="corrupt"),
-        Scenario("cancel", "the receiver gives up half-way", "huge", _FAILED, fault="cancel"),
-        Scenario("sessions", "objects of 1 MiB, one after another", "huge", _SESSIONS, repeated=True),
+        Scenario(_NEO, "the state dict of GPT-Neo-1.3B, float32", "gpt-neo", _CHUNK, fixed=GPT_NEO),
+        Scenario(
+            f"{_NEO}-into", "the same, into arrays that exist", "gpt-neo", _CHUNK, into=True, fixed=GPT_NEO
+        ),
     )
 }
+"""Asked for by name: they take gigabytes, and the bound is on all that the two processes have."""
+
+
+def scenario(name: str) -> Scenario:
+    """The one of that name."""
+    return SCENARIOS[name] if name in SCENARIOS else FIXED[name]

@@ -12,15 +12,15 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from ..compare import difference
 from . import contents
-from .meters import HeapMeter, Meter, Reading, ResidentMeter, footprint, wait_until_idle
-from .scenarios import SCENARIOS
-from .subjects import load_subject
+from .meters import HeapMeter, Meter, ResidentMeter, footprint, wait_until_idle
+from .scenarios import Role, scenario
+from .subjects import load, opened
 
 WARM = 64 * contents.KIB
 DEADLINE = 120.0
@@ -34,7 +34,7 @@ class Spec:
         subject: selector of the implementation.
         scenario: name of the scenario.
         size: its size, in bytes.
-        sender: this side has the object.
+        side: which one it is.
         heap: the heap is measured, else the resident set.
         url: where to listen.
         directory: an empty directory of its own.
@@ -45,12 +45,17 @@ class Spec:
     subject: str
     scenario: str
     size: int
-    sender: bool
+    side: Role
     heap: bool
     url: str
     directory: str
     record: str
     stacks: bool = False
+
+    @property
+    def sender(self) -> bool:
+        """It has the object."""
+        return self.side != "receiver"
 
 
 class Side:
@@ -58,29 +63,38 @@ class Side:
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.scenario = SCENARIOS[spec.scenario]
+        self.scenario = scenario(spec.scenario)
         self.size = self.scenario.object_size(spec.size)
         self.directory = Path(spec.directory)
-        self.endpoint: Any = load_subject(spec.subject).listen(spec.url, self.directory, self.scenario.chunk)
+        self.subject = load(spec.subject)
         self.small = self._build(WARM)
         self.footprint = 0
         self.object: Any = None
         if spec.sender or self.scenario.into:
             meter = self._meter(self.directory / "footprint")
             self.object, self.footprint = footprint(lambda: self._build(self.size), meter)
+        if self.scenario.into and spec.side == "both":
+            self.object, self.into = self._build(self.size), self.object
+        else:
+            self.into = self.object
         self.result: Any = None
         self.problem: Exception | None = None
-        self.threads = threading.active_count()
+        self.threads = 0
+        self.endpoint: Any = None
         self.meter = self._meter(Path(spec.record), stacks=spec.stacks)
-        if spec.sender and not self.scenario.push:
+
+    def open(self, sender: str) -> str:
+        self.endpoint = opened(
+            self.subject, self.spec.side, self.spec.url, sender, self.directory, self.scenario
+        )
+        self.threads = threading.active_count()
+        if self.spec.sender and not self.scenario.push:
             self._add("small", self.small)
             self._add("object", self.object)
-        if self.scenario.into and not spec.sender:
-            for array in self.object.values():
+        if self.scenario.into and self.spec.side != "sender":
+            for array in self.into.values():
                 array.fill(0)
-
-    def describe(self) -> dict[str, object]:
-        return {"address": self.endpoint.address, "footprint": self.footprint}
+        return str(self.endpoint.address)
 
     def warm(self, peers: list[str]) -> None:
         """Transfer something small, so that what is made once is there."""
@@ -109,6 +123,9 @@ class Side:
     def cancel(self) -> None:
         self.endpoint.cancel()
 
+    def arm(self, after: int) -> None:
+        self.endpoint.arm(self.scenario.fault, after)
+
     def stop(self) -> dict[str, object]:
         """End the measurement; what has been received is checked only when no figure can suffer from it."""
         wait_until_idle(self.threads)
@@ -120,12 +137,12 @@ class Side:
             reading = self.meter.stop()
             wrong = self._check()
         if self.scenario.push or not self.spec.heap:
-            reading = Reading(reading.peak, 0, reading.timeline)
+            reading = replace(reading, left=0)
         return {"reading": asdict(reading), "wrong": wrong}
 
     def _check(self) -> str:
         """Where what has been received differs from what was sent."""
-        if self.spec.sender or self.scenario.fault:
+        if self.spec.side == "sender" or self.scenario.fault:
             return ""
         result = self.endpoint.received()[-1] if self.scenario.push else self.result
         if self.scenario.content == "file":
@@ -148,8 +165,11 @@ class Side:
             return None
         if file:
             return self.endpoint.retrieve_file(peers[0], name, timeout=DEADLINE)
-        options = {"into": value} if self.scenario.into else {}
+        options = {"into": self._destination(name)} if self.scenario.into else {}
         return self.endpoint.retrieve_container(peers[0], name, timeout=DEADLINE, **options)
+
+    def _destination(self, name: str) -> Any:
+        return self.into if name == "object" else self.small
 
     def _meter(self, record: Path, *, stacks: bool = False) -> Meter:
         return HeapMeter(record, stacks=stacks) if self.spec.heap else ResidentMeter()
@@ -173,7 +193,7 @@ def main(spec: Spec, commands: TextIO, answers: TextIO) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
     side = Side(spec)
-    say(side.describe())
+    say(side.footprint)
     worker = threading.Thread()
     for line in commands:
         name, *arguments = json.loads(line)

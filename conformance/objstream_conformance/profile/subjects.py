@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,6 +25,9 @@ from objstream import (
 
 from ..contract import ROLES, Description, Site
 from ..locate import load_adapter
+from .foreign import Foreign
+from .scenarios import BOTH, SIDES, Role, Scenario
+from .together import Pair, Together
 
 CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "cancel", "into", "chunk-size", "tensors"}
@@ -38,7 +43,12 @@ class Endpoint(Site, Protocol):
 
 @runtime_checkable
 class Subject(Protocol):
-    """An implementation that can be measured; an adapter becomes one by the method `listen`."""
+    """An implementation that can be measured; an adapter becomes one by the method `listen`.
+
+    Where receivers must connect before anything is sent, there is a method `join` as well, with the arguments of
+    `listen`, and the sender's address in place of `url`. An attribute `scales` maps names of scenarios that take it
+    very long to a number by which their default sizes are divided.
+    """
 
     def describe(self) -> Description: ...
 
@@ -47,20 +57,65 @@ class Subject(Protocol):
         ...
 
 
-def load_subject(selector: str) -> Subject:
-    """The built-in subject `reference`, or a `module:Class` or `path/to/file.py:Class` of one's own.
+@functools.cache
+def load(selector: str) -> Subject | Together | Foreign:
+    """What a selector stands for: one of `BUILT_IN`, or an adapter that :func:`..locate.load_adapter` knows.
 
     Raises:
-        LookupError: there is none, or it has no method `listen`.
+        LookupError: there is none, or it has neither a method `listen` nor sites.
     """
     if selector == "reference":
         return ReferenceSubject()
+    if selector == "nvflare":
+        try:
+            from .cells import CellSubject
+        except ImportError as error:
+            raise LookupError(f"nvflare cannot be measured here: {error}") from error
+        return CellSubject()
+    if selector == "reference-memory":
+        return Together(load_adapter("reference"), selector)
+    way, _, command = selector.partition(":")
+    if way == "testee":
+        return Foreign(command)
     found = load_adapter(selector)
-    if not isinstance(found, Subject):
+    if isinstance(found, Subject):
+        return found
+    if not callable(getattr(found, "site", None)):
         raise LookupError(
-            f"{selector} cannot be measured: its class has no method listen(url, directory, chunk)"
+            f"{selector} cannot be measured: its class has neither a method listen(url, directory, chunk) nor site"
         )
-    return found
+    return Together(found)
+
+
+def sides(subject: Subject | Together | Foreign) -> Sequence[Role]:
+    """In which processes it is measured."""
+    return BOTH if isinstance(subject, Together) else SIDES
+
+
+def scale(subject: Subject | Together | Foreign, scenario: Scenario) -> int:
+    """The number by which default sizes are divided."""
+    if isinstance(subject, Foreign):
+        return max(scenario.scale, subject.scale)
+    slow: Mapping[str, int] = getattr(subject, "scales", {})
+    return scenario.scale * slow.get(scenario.name, 1)
+
+
+def opened(
+    subject: Subject | Together | Foreign,
+    side: Role,
+    url: str,
+    sender: str,
+    directory: Path,
+    scenario: Scenario,
+) -> Endpoint | Pair:
+    """The site that is that side of a scenario, or for both sides what stands for their sites."""
+    if isinstance(subject, Together):
+        return subject.pair(directory, scenario.chunk, scenario.targets)
+    assert not isinstance(subject, Foreign), "it is measured from outside"
+    join: Callable[[str, Path, int], Endpoint] | None = getattr(subject, "join", None)
+    if side == "receiver" and join is not None:
+        return join(sender, directory, scenario.chunk)
+    return subject.listen(url, directory, scenario.chunk)
 
 
 class ReferenceEndpoint:

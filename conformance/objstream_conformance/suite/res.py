@@ -21,6 +21,7 @@ from .fil import CHUNK, LONG_AGO
 
 FILE = ("file", "pull", "resume")
 ENTRY = 300 << 10
+MOST = 16 * CHUNK
 STILL = 0.05
 """A directory in which nothing has happened for so many seconds is still."""
 
@@ -48,6 +49,16 @@ def _rehearsed(t: Case, source: Any) -> list[Message]:
     """The messages with content that an undisturbed retrieval of this source takes."""
     retrieve = _offered(t, source)[1]
     return list(t.rehearse(lambda: retrieve(PATIENCE)).way(source=t.sites()[0].name).content().messages)
+
+
+def _large_file(t: Case, chunks: int) -> tuple[bytes, list[Message]]:
+    """What a file of so many usual chunks holds, or a longer one until it takes three messages; and its rehearsal."""
+    while True:
+        data = t.random.randbytes(chunks * CHUNK + 7)
+        rehearsal = _rehearsed(t, t.file(data))
+        if len(rehearsal) >= 3 or len(data) > MOST:
+            return data, rehearsal
+        chunks *= 4
 
 
 def _interrupted(t: Case, retrieve: Retrieve, message: Message) -> None:
@@ -88,9 +99,8 @@ def _some(messages: list[Message]) -> list[Message]:
 
 
 def _same_file(t: Case) -> None:
-    data = t.random.randbytes(4 * CHUNK + 7)
+    data, rehearsal = _large_file(t, 4)
     path = t.file(data)
-    rehearsal = _rehearsed(t, path)
     for message in _some(rehearsal):
         retrieve = _offered(t, path)[1]
         _interrupted(t, retrieve, message)
@@ -143,8 +153,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def changed_source(t: Case) -> None:
     """The source is rewritten in place, longer, shorter or replaced after the interruption: an error that says so."""
     owner, requester = t.sites()
-    data = t.random.randbytes(3 * CHUNK)
-    rehearsal = _rehearsed(t, t.file(data))
+    data, rehearsal = _large_file(t, 3)
+    t.exercised(len(rehearsal) > 1, "a file in several messages")
     for how, change in CHANGES.items():
         path = t.file(data)
         os.utime(path, (LONG_AGO, LONG_AGO))
@@ -187,9 +197,9 @@ def killed_sender(t: Case) -> None:
 
 def _survives(t: Case, victim: Party) -> None:
     owner, requester = t.sites()
-    data = t.random.randbytes(4 * CHUNK + 7)
-    path = t.file(data)
-    last = _rehearsed(t, path)[-1]
+    data, rehearsal = _large_file(t, 4)
+    t.exercised(len(rehearsal) > 1, "a file in several messages")
+    path, last = t.file(data), rehearsal[-1]
     name, retrieve = _offered(t, path)
     left = t.directory / "left"
     t.network.hook(

@@ -325,7 +325,7 @@ class Receiver(Session):
     def _grant(self) -> None:
         """Renew the sender's credit when half of the window is used up."""
         if self._granted - self._bytes <= self._window // 2 and self._bytes != self._description.size:
-            self._granted = self._bytes + self._window
+            self._granted = min(self._bytes + self._window, MAX_UINT)
             self._send(FrameType.CREDIT, {Key.CREDIT: self._granted})
 
     def _on_end(self, frame: Frame) -> None:

@@ -7,19 +7,21 @@ import itertools
 import threading
 import time
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from harness import CHANNEL, CONTAINERS, Send, federation, main, reproduction, soon
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.streaming import ConsumerFactory, ObjectConsumer
+from nvflare.app_common.streamers import object_retriever
 from nvflare.app_common.streamers.container_streamer import ContainerStreamer
 from nvflare.fuel.f3.cellnet import defs
 from nvflare.fuel.f3.cellnet.utils import make_reply
 from nvflare.fuel.f3.message import Message
 from nvflare.fuel.f3.streaming.download_service import DownloadService
 from nvflare.fuel.utils import fobs
-from nvflare.private.stream_runner import HeaderKey
+from nvflare.private.stream_runner import TOPIC_STREAM_ABORT, TOPIC_STREAM_REQUEST, HeaderKey
 
 CHUNK = 1000
 
@@ -112,6 +114,43 @@ def entry_timeout_is_total() -> str | None:
     if outcome[0] != "OK" and len(pieces) > 2 and gap < 0.9:
         return f"an entry of 8 arrays, a piece at least each {gap:.1f} s, a time-out of 1 s: {outcome}"
     return None
+
+
+@reproduction
+def clock_that_is_set_ends_a_retrieval() -> str | None:
+    """A retrieval waits by the clock on the wall, which somebody may set meanwhile."""
+    a, b = federation("a", "b")
+    a.containers.add_container("c", list(range(5)))
+    a.before_send(lambda _: time.sleep(0.2))
+    honest = b.pull(a, "c", timeout=60.0)
+    start = time.time()
+    object_retriever.time = SimpleNamespace(  # type: ignore[assignment]
+        time=lambda: time.time() + (3600 if time.time() > start + 0.3 else 0)
+    )
+    outcome = b.pull(a, "c", timeout=60.0)
+    if honest[0] == "OK" and outcome[0] != "OK":
+        return f"an hour is put on the clock during a transfer of a second, a deadline of a minute: {outcome}"
+    return None
+
+
+@reproduction
+def end_of_a_secure_stream_is_in_the_clear() -> str | None:
+    """What tells the receiver of the end, with the id of the stream in it, does not get the flag."""
+    a, _ = federation("a", "b")
+    flags: dict[str, object] = {}
+    fire, broadcast = a.cell.fire_and_forget, a.cell.broadcast_request
+
+    def fired(**message: Any) -> Any:
+        flags[str(message["topic"])] = message.get("secure", False)
+        return fire(**message)
+
+    def asked(**message: Any) -> Any:
+        flags[str(message["topic"])] = message["secure"]
+        return broadcast(**{**message, "secure": False})  # there are no certificates here
+
+    a.cell.fire_and_forget, a.cell.broadcast_request = fired, asked
+    ContainerStreamer.stream_container(CHANNEL, CONTAINERS, {}, ["b"], [1], a.context(), secure=True)
+    return f"secure: {flags}" if flags == {TOPIC_STREAM_REQUEST: True, TOPIC_STREAM_ABORT: False} else None
 
 
 @reproduction

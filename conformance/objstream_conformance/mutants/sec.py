@@ -59,3 +59,15 @@ def deadlines_are_total() -> None:
         original(self, now)
         if not self.finished and now > begun + 2 * self.deadline:
             self.fail(TransferError(Code.STALLED, "it takes too long"))
+
+
+@mutant("OSP-TIM-009", "during which the clock is put [+]1 h to succeed")
+def clocks_are_believed() -> None:
+    """A receiver gives up when, by the clock on the wall, a minute has passed since it last looked."""
+
+    @instead(Receiver, "tick")
+    def tick(original: Any, self: Any, now: float) -> None:
+        before, self.wall = self.__dict__.get("wall"), time.time()
+        original(self, now)
+        if not self.finished and before is not None and self.wall > before + 60:
+            self.fail(TransferError(Code.STALLED, "nothing moved for a minute"))

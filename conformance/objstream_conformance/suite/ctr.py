@@ -13,6 +13,9 @@ from ..cases import requirement
 from ..compare import show
 from ..network import Kind, Message
 
+UNHURRIED = 40.0
+"""Deadline in seconds of a transfer that takes some time where each entry is waited for."""
+
 
 def nested(levels: int) -> object:
     """So many containers inside each other, of all kinds in turn."""
@@ -193,13 +196,13 @@ def observer_sees_whole_entries(t: Case) -> None:
 def many_entries(t: Case) -> None:
     """Containers of 1, 255, 256, 257 and 3000 small entries arrive complete."""
     for count in (1, 255, 256, 257, 3000):
-        t.carries([index % 7 for index in range(count)], timeout=12.0, check="is the last batch sent?")
+        t.carries([index % 7 for index in range(count)], timeout=UNHURRIED, check="is the last batch sent?")
 
 
 @requirement("OSP-CTR-013", needs=["container"])
 def large_entry(t: Case) -> None:
     """One entry of 5 MiB and 3 bytes among small ones arrives equal."""
-    t.carries({"small": 1, "large": t.random.randbytes((5 << 20) + 3), "last": 2}, timeout=12.0)
+    t.carries({"small": 1, "large": t.random.randbytes((5 << 20) + 3), "last": 2}, timeout=UNHURRIED)
 
 
 @requirement("OSP-CTR-014", needs=["container", "sites"])

@@ -15,6 +15,8 @@ from typing import Any, Final
 SCRIPT: Final = "streaming_job.py"
 SETTINGS: Final = ("regular", "container", "file")
 IMPLEMENTATIONS: Final = ("nvflare", "objstream")
+ROUNDS: Final = 2
+"""Of transfers in a job: the first finds memory that was never used, the last what it has let go just before."""
 TAIL: Final = 15
 
 
@@ -90,7 +92,8 @@ def run(combination: Combination, size: int, timeout: float, arguments: Sequence
     with tempfile.TemporaryDirectory(prefix="compare-flare-") as temporary:
         record, log = Path(temporary) / "record.json", Path(temporary) / "log"
         command = [sys.executable, str(examples() / SCRIPT), "--implementation", combination.implementation]
-        command += ["--size", str(size), "--timeout", str(timeout), "--json", str(record), *arguments]
+        command += ["--size", str(size), "--timeout", str(timeout), "--json", str(record)]
+        command += ["--rounds", str(ROUNDS), *arguments]
         if combination.setting != "regular":
             command += ["--retriever_mode", combination.setting]
         with log.open("wb") as output:
@@ -100,4 +103,5 @@ def run(combination: Combination, size: int, timeout: float, arguments: Sequence
         if done.returncode:
             last = log.read_text("utf-8", "replace").splitlines()[-TAIL:]
             raise RunError("\n".join([f"{combination}: the job failed; the end of its log:", *last]))
-        return dict(json.loads(record.read_text("utf-8")))
+        found = dict(json.loads(record.read_text("utf-8")))
+        return found | {"first_transfer_s": found["transfers_s"][0]}

@@ -64,7 +64,7 @@ class FileSender(Controller):
         ended = time.monotonic()
         self._wait_for(lambda: self._sites.keys() >= clients)
         for site in self._sites.values():
-            site |= {"began": began, "ended": ended}
+            site["rounds"] = [{"began": began, "ended": ended}]
         record = {"bytes": self.size, "bytes_in_memory": 0, "rc": rc}
         reports.write(fl_ctx, clients, self._sites, record)
 

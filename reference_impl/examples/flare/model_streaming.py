@@ -21,6 +21,8 @@ MODES = ("regular", "container", "file")
 MODEL = "model"
 FILE = "model.pt"
 TIMEOUT = 600.0
+SETTLE = 0.1
+"""Seconds in which the memory that has been let go is seen to be free."""
 
 
 class ModelOwner(Owner):
@@ -32,12 +34,19 @@ class ModelOwner(Owner):
         model: as `models.build` has it.
         entries: that many integers instead of a model.
         directory: where its retriever looks for files, in mode "file".
+        rounds: how often it is received.
     """
 
     def __init__(
-        self, mode: str, size: int = 0, model: str = "", entries: int = 0, directory: str = ""
+        self,
+        mode: str,
+        size: int = 0,
+        model: str = "",
+        entries: int = 0,
+        directory: str = "",
+        rounds: int = 1,
     ) -> None:
-        super().__init__(patience=int(TIMEOUT))
+        super().__init__(rounds, patience=int(TIMEOUT))
         self.mode = mode
         self.size = size
         self.model = model
@@ -64,6 +73,8 @@ class ModelOwner(Owner):
 class ModelRequester(Executor):
     """Receives the model, and compares it with the digest that came with the task.
 
+    It holds what it has received until just before it receives the next.
+
     Args:
         mode: one of MODES.
     """
@@ -72,16 +83,20 @@ class ModelRequester(Executor):
         super().__init__()
         self.mode = mode
         self._asked = 0.0
+        self._held: Any = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         if event_type == EventType.START_RUN:
             fobs.register(TensorDecomposer)
         elif event_type == EventType.BEFORE_PULL_TASK:
             self._asked = time.monotonic()
+        elif event_type == EventType.END_RUN:
+            self._let_go()
 
     def execute(
         self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal
     ) -> Shareable:
+        self._let_go()
         retriever = fl_ctx.get_engine().get_component(RETRIEVER)
         began = time.monotonic()
         if self.mode == "container":
@@ -91,10 +106,15 @@ class ModelRequester(Executor):
         else:  # it is here already: it came when the client asked for a task
             rc, received, began = ReturnCode.OK, shareable[MODEL], self._asked
         ended = time.monotonic()
+        self._held = received
         verified = rc == ReturnCode.OK and self._digest(received) == shareable["sha256"]
-        if self.mode == "file" and received:
-            Path(received).unlink(missing_ok=True)
         return outcome(rc, verified, began, ended)
+
+    def _let_go(self) -> None:
+        if self.mode == "file" and self._held:
+            Path(self._held).unlink(missing_ok=True)
+        self._held = None
+        time.sleep(SETTLE)
 
     def _digest(self, received: Any) -> str:
         return content.of_file(received) if self.mode == "file" else content.of_container(received)

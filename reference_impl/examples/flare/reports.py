@@ -29,7 +29,12 @@ def write(
     sites: Mapping[str, Mapping[str, object]],
     record: Mapping[str, Any],
 ) -> None:
-    """Write the report; it says `verified` only if each of the expected sites has verified its object."""
+    """Write the report; it says `verified` only if each of the expected sites has verified its object.
+
+    Args:
+        sites: what each said: `rc`, `verified`, and `rounds` with `began` and `ended` of each.
+        record: what else is known: `bytes` of the object, and `bytes_in_memory` of it at a site that has received it.
+    """
     verified = bool(expected) and all(sites.get(name, {}).get("verified") is True for name in expected)
     report = {**record, "verified": verified, "sites": sites}
     directory(fl_ctx).joinpath(NAME).write_text(json.dumps(report, indent=1), "utf-8")

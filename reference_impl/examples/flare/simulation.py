@@ -37,31 +37,30 @@ class Run:
     tree: ProcessTree
 
     @property
-    def window(self) -> tuple[float, float]:
-        """When the first client began to receive, and when the last one had the object."""
-        sites = self.report["sites"].values()
-        moments = [(site["began"], site["ended"]) for site in sites if "ended" in site]
-        return min(began for began, _ in moments), max(ended for _, ended in moments)
+    def rounds(self) -> list[tuple[float, float]]:
+        """For each round, when the first client began to receive, and when the last one had the object."""
+        rounds = zip(*(site.get("rounds", []) for site in self.report["sites"].values()), strict=False)
+        return [
+            (min(each["began"] for each in sites), max(each["ended"] for each in sites))
+            for sites in rounds
+            if all("ended" in each for each in sites)
+        ]
 
     def record(self, implementation: str) -> dict[str, Any]:
         """What is written for programs: times in seconds, memory in bytes.
 
-        The extra memory is that of all processes at its peak, over their memory before the transfer and over what
-        the clients have received into theirs.
+        The extra memory is that of all processes at its peak during a transfer, over their memory before it and over
+        what the clients have received into theirs; the most of all rounds. Times are those of all rounds, and the last.
         """
         record = {**self.report, "implementation": implementation, "job_s": self.ended - self.began}
         record["peak_rss_tree_bytes"] = self.tree.peak(self.began, self.ended)
-        if any("ended" in site for site in self.report["sites"].values()):
-            began, ended = self.window
-            before = self.tree.at(began)
+        if rounds := self.rounds:
+            began, ended = rounds[-1]
             received = self.report["bytes_in_memory"] * len(self.report["sites"])
             record["transfer_s"] = ended - began
-            record["extra_bytes"] = self.tree.peak(began, ended) - before - received
-            record["memory"] = [
-                (moment - began, size - before)
-                for moment, size in self.tree.samples
-                if self.began <= moment <= self.ended
-            ]
+            record["transfers_s"] = [ended - began for began, ended in rounds]
+            record["extra_bytes"] = max(self.tree.over(began, ended) for began, ended in rounds) - received
+            record["memory"] = self.tree.timeline(began, self.began, self.ended)
         return record
 
 

@@ -22,6 +22,7 @@ def make_job(
     model: str = "",
     entries: int = 0,
     clients: int = 1,
+    rounds: int = 1,
     **options: Any,
 ) -> FedJob:
     """The job; files are sent from a directory, and received there.
@@ -30,7 +31,7 @@ def make_job(
         options: of the retrievers.
     """
     job = new_job("streaming", clients)
-    job.to_server(ModelOwner(mode, size, model, entries, str(directory)))
+    job.to_server(ModelOwner(mode, size, model, entries, str(directory), rounds))
     job.to_clients(ModelRequester(mode), tasks=[RECEIVE])
     if mode == "container":
         retriever = find("ContainerRetriever", implementation)
@@ -52,6 +53,7 @@ def main() -> int:
     parser.add_argument("--size", type=simulation.size, default="512MiB", help="of the model, about")
     parser.add_argument("--model", default="", help="a model file, or a name or directory for transformers")
     parser.add_argument("--entries", type=int, default=0, help="that many integers instead of a model")
+    parser.add_argument("--rounds", type=int, default=1, help="how often the model is received")
     parser.add_argument("--window", type=simulation.size, help="bytes under way at a time; objstream only")
     options = parser.parse_args()
     if options.window and options.implementation != "objstream":
@@ -66,6 +68,7 @@ def main() -> int:
             model=options.model,
             entries=options.entries,
             clients=options.clients,
+            rounds=options.rounds,
             **({"window": options.window} if options.window else {}),
         )
         run = simulation.simulate(job, options)

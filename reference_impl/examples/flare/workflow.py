@@ -1,4 +1,4 @@
-"""A workflow of one task: every client receives an object, all of them at the same time, and says how it went."""
+"""A workflow: in each round every client receives an object, all of them at the same time, and says how it went."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Owner(Controller):
     """Has the object; subclasses say which.
 
     Args:
-        patience: seconds that the clients have in all.
+        rounds: how many.
+        patience: seconds that the clients have in each.
     """
 
-    def __init__(self, patience: int = 300) -> None:
+    def __init__(self, rounds: int = 1, patience: int = 300) -> None:
         super().__init__()
+        self.rounds = rounds
         self.patience = patience
         self._sites: dict[str, dict[str, Any]] = {}
         self._object: tuple[Shareable, dict[str, Any]] = (Shareable(), {})
@@ -46,21 +48,24 @@ class Owner(Controller):
     def control_flow(self, abort_signal: Signal, fl_ctx: FLContext) -> None:
         clients = [client.name for client in fl_ctx.get_engine().get_clients()]
         data, record = self._object
-        self.broadcast_and_wait(
-            Task(RECEIVE, data, timeout=self.patience, result_received_cb=self._note),
-            fl_ctx,
-            targets=clients,
-            min_responses=len(clients),
-            abort_signal=abort_signal,
-        )
+        for _ in range(self.rounds):
+            task = Task(RECEIVE, data, timeout=self.patience, result_received_cb=self._note)
+            self.broadcast_and_wait(
+                task, fl_ctx, targets=clients, min_responses=len(clients), abort_signal=abort_signal
+            )
         reports.write(fl_ctx, clients, self._sites, record)
 
     def stop_controller(self, fl_ctx: FLContext) -> None:
         pass
 
     def _note(self, client_task: ClientTask, fl_ctx: FLContext) -> None:
+        """A site has verified its object when it has done so in every round."""
         failed = {"rc": client_task.result.get_return_code(), "verified": False}
-        self._sites[client_task.client.name] = client_task.result.get(OUTCOME, failed)
+        outcome = client_task.result.get(OUTCOME, failed)
+        site = self._sites.setdefault(client_task.client.name, {"verified": True, "rounds": []})
+        site["rc"] = outcome["rc"]
+        site["verified"] = site["verified"] and outcome["verified"]
+        site["rounds"].append(outcome)
 
 
 def outcome(rc: str, verified: bool, began: float, ended: float) -> Shareable:

@@ -53,8 +53,16 @@ class ProcessTree:
         """The most between two moments, 0 when no sample was taken."""
         return max((size for moment, size in self.samples if began <= moment <= ended), default=0)
 
-    def at(self, moment: float) -> int:
-        """The last sample before a moment."""
+    def over(self, began: float, ended: float) -> int:
+        """The most between two moments, over the last sample before the first of them."""
+        return self.peak(began, ended) - self._at(began)
+
+    def timeline(self, zero: float, began: float, ended: float) -> list[tuple[float, int]]:
+        """All samples between two moments; time and memory count from the moment `zero`."""
+        before = self._at(zero)
+        return [(moment - zero, size - before) for moment, size in self.samples if began <= moment <= ended]
+
+    def _at(self, moment: float) -> int:
         before = [size for when, size in self.samples if when <= moment]
         return before[-1] if before else 0
 

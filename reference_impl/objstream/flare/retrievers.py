@@ -44,7 +44,7 @@ class Retriever(ObjectRetriever):  # type: ignore[misc]
     Args:
         topic: retrievers of one class find each other under one topic; by default the name of the class.
         deadline: seconds without progress after which a transfer fails that a peer has asked for.
-        window: bytes of content that an owner may be ahead of this site when it receives; by default 8 MiB.
+        window: bytes of content that an owner may be ahead of this site when it receives; by default 16 MiB.
     """
 
     kind: str

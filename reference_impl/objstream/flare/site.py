@@ -23,7 +23,7 @@ from ..site import Acceptor, Options, Site, Watcher
 from .cells import Dispatcher, Envelope, NobodyServes, Unreachable
 from .line import Line
 
-WINDOW = 8 * MIB
+WINDOW = 16 * MIB
 SLICE = 0.1
 """Seconds after which deadlines, cancellation and the job's abort signal are looked at again."""
 SILENCE = 1.0, 5.0

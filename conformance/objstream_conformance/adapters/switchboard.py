@@ -23,7 +23,7 @@ from typing import Any, Final
 from ..case import GRACE
 from ..contract import Cut, Network, WireEnd
 from ..frames import HEADER, PREFACE
-from ..outcomes import Hang
+from ..outcomes import Hang, Violation
 
 ID_BYTES: Final = 16
 STEPS: Final = 4
@@ -33,7 +33,7 @@ MOST: Final = 64
 NOTICED: Final = 0.01
 """Seconds by which the network has to hold messages up before time passes for the ends."""
 KEPT: Final = 8
-"""Sessions that have failed lately, to whose ends late messages still go."""
+"""Sessions that have ended lately: late messages still go to ends that have failed."""
 
 
 @dataclass(eq=False)
@@ -86,7 +86,7 @@ class Session:
         invite: opens the other end, when the first message has arrived there.
         deadline: seconds without progress after which its ends have to give up.
         behind: seconds that have passed, and of which its ends do not know yet.
-        silent: steps that have passed since the last message, and `steps` all of them.
+        silent: steps that have passed since a message has arrived, and `steps` all of them.
     """
 
     id: bytes
@@ -102,6 +102,26 @@ class Session:
         return all(half.outcome is not None and not half.outbox for half in self.halves)
 
 
+class Turns:
+    """A lock that goes to those who wait for it in their order, so that sessions really run side by side."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._next = self._now = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            mine = self._next
+            self._next += 1
+            while mine != self._now:
+                self._changed.wait()
+
+    def __exit__(self, *exception: object) -> None:
+        with self._changed:
+            self._now += 1
+            self._changed.notify_all()
+
+
 class Switchboard:
     """The sessions on one network.
 
@@ -113,7 +133,7 @@ class Switchboard:
     def __init__(self, network: Network, *, framed: bool) -> None:
         self._network = network
         self._framed = framed
-        self._turn = threading.RLock()
+        self._turn = Turns()
         self._running: dict[bytes, Session] = {}
         self._past: deque[Session] = deque(maxlen=KEPT)
 
@@ -131,13 +151,12 @@ class Switchboard:
                 while not session.over:
                     half = next((half for half in session.halves if half.outbox), None)
                     if half is not None:
-                        session.silent = 0
                         self._drain(session, half)
                     else:
                         self._pass_time(session)
             finally:
                 del self._running[session.id]
-                if any(half.outcome and half.outcome[0] == "failed" for half in session.halves):
+                if any(half.outcome is not None for half in session.halves):
                     self._past.append(session)
 
     def leave(self, site: str) -> None:
@@ -148,13 +167,20 @@ class Switchboard:
                     self._does(half, half.end.eof)
 
     def cancel(self, site: str) -> None:
-        """Cancel what the ends of a site are sending or receiving."""
+        """Cancel what the ends of a site are sending or receiving; those that have ended lately hear of it as well.
+
+        Raises:
+            Violation: one of these changes its mind.
+        """
         with self._turn:
-            for session in self._of(site):
+            for session in (*self._of(site), *self._past):
                 for half in session.halves:
-                    if half.site == site:
-                        end: Any = half.end
+                    end: Any = half.end
+                    if half.site == site and half.outcome is None:
                         self._does(half, end.cancel)
+                    elif half.site == site:
+                        end.cancel()
+                        _unchanged(half)
 
     def _of(self, site: str) -> list[Session]:
         sessions = self._running.values()
@@ -186,37 +212,33 @@ class Switchboard:
 
     def _carried(self, half: Half, message: bytes) -> list[bytes]:
         """What arrives of a message; other threads may work while it is on its way."""
-        self._turn.release()
+        self._turn.__exit__()
         try:
             return self._network.carry(half.site, half.peer, message)
         finally:
-            self._turn.acquire()
+            self._turn.__enter__()
 
     def _deliver(self, source: str, target: str, message: bytes) -> None:
-        """Give a message to the end it is for."""
+        """Give a message to the end it is for, if there is one."""
         id_, data = message[:ID_BYTES], message[ID_BYTES:]
         session = self._running.get(id_)
         if session is None:
-            self._deliver_late(source, target, id_, data)
+            for past in self._past:
+                ended = _half(past, source, target) if past.id == id_ else None
+                if ended is not None:
+                    _deliver_late(ended, data)
             return
+        session.silent = 0
         half = _half(session, source, target)
         if half is None and len(session.halves) == 1 and _half(session, target, source):
             half = session.invite()
             session.halves.append(half)
             self._does(half, half.end.start)
-        if half is not None:
+        if half is not None and half.outcome is None:
             end = half.end
             self._does(half, lambda: end.feed(data))
-
-    def _deliver_late(self, source: str, target: str, id_: bytes, data: bytes) -> None:
-        """Give a message to an end that has failed, and that may not deliver anything now."""
-        for session in self._past:
-            half = _half(session, source, target) if session.id == id_ else None
-            if half is not None and half.outcome and half.outcome[0] == "failed":
-                half.end.feed(data)
-                outcome = half.end.outcome()
-                if outcome and outcome[0] == "delivered":
-                    half.late(outcome[1])
+        elif half is not None:
+            _deliver_late(half, data)
 
     def _pass_time(self, session: Session) -> None:
         """Nothing can happen in a session but that its deadline passes."""
@@ -242,6 +264,21 @@ class Switchboard:
         for half in session.halves:
             end = half.end
             self._does(half, lambda e=end: e.advance(seconds))  # type: ignore[misc]
+
+
+def _deliver_late(half: Half, data: bytes) -> None:
+    """Give a message to an end that has failed, and that may not deliver anything now."""
+    if half.outcome is not None and half.outcome[0] == "failed":
+        half.end.feed(data)
+        outcome = half.end.outcome()
+        if outcome and outcome[0] == "delivered":
+            half.late(outcome[1])
+
+
+def _unchanged(half: Half) -> None:
+    before, now = half.outcome, half.end.outcome()
+    if now is None or now[0] != before[0] or (now[0] == "failed" and now != before):
+        raise Violation("a cancel to change nothing when the session has ended", f"{now} after {before}")
 
 
 def _half(session: Session, source: str, target: str) -> Half | None:

@@ -14,6 +14,7 @@ from objstream.streamers import file
 from objstream.values import Piece
 
 from ..adapters.reference import ReferenceSite
+from ..adapters.wire import ReferenceEnd
 from .kit import assign, instead, mutant
 
 
@@ -145,6 +146,13 @@ def too_much_is_tidied() -> None:
         self._numbers = iter([f"{peer}-{part}"])
         return original(self, peer, name, **options)
 
+    @instead(ReferenceEnd, "_receiver")
+    def receiver(original: Any, self: Any, name: str, kind: str) -> Any:
+        made = original(self, name, kind)
+        if kind == "file" and self._directory:
+            made._assembler.path = Path(self._directory, name.replace("/", "_").replace("\0", "_"))
+        return made
+
     @instead(FileAssembler, "discard")
     def discard(original: Any, self: Any) -> None:
         original(self)
@@ -192,6 +200,13 @@ def absolute_names_are_places() -> None:
             return original(self, peer, name, **options)
         finally:
             self._directory = directory
+
+    @instead(ReferenceEnd, "_receiver")
+    def receiver(original: Any, self: Any, name: str, kind: str) -> Any:
+        made = original(self, name, kind)
+        if kind == "file" and name.startswith("/"):
+            made._assembler.path = Path(name)
+        return made
 
 
 @mutant("OSP-FIL-015", "which was not offered, to be refused.*it ended well")

@@ -1,6 +1,6 @@
 """Mutants that let damage of the network pass into the object.
 
-The damage is done by the memory engine's network, message by message, and concerns lists that are retrieved.
+The damage is done message by message, and concerns lists that are retrieved.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from objstream.frames import FrameType, peek
 from objstream.meta import Key
 from objstream.session import Receiver
 
+from ..adapters.wire import ReferenceEnd
 from .kit import instead, mutant
 
 
@@ -37,6 +38,24 @@ def delivering(change: Any) -> None:
             change(partial(original, self, source, session_id), session, frame, seen, live.connection)
         else:
             original(self, source, session_id, frame)
+
+    @instead(ReferenceEnd, "feed")
+    def feed(original: Any, self: Any, data: bytes) -> bytes:
+        session, seen = self._connection.session, peek(memoryview(data))
+        if (
+            seen
+            and isinstance(session, Receiver)
+            and session._description.kind == "list"
+            and not session.finished
+        ):
+            said: list[bytes] = []
+
+            def deliver(frame: Any) -> None:
+                said.append(original(self, b"".join(frame)))
+
+            change(deliver, session, [memoryview(data)], seen, self._connection)
+            return b"".join(said)
+        return original(self, data)  # type: ignore[no-any-return]
 
 
 def _items(receiver: Any) -> Any:
@@ -87,7 +106,8 @@ def repeats_count_twice() -> None:
     def change(deliver: Any, receiver: Any, frame: Any, seen: Any, connection: Any) -> None:
         if seen[0] == FrameType.DATA and seen[1] == connection.expected - 1:
             _items(receiver).append(_items(receiver)[-1])
-        deliver(frame)
+        else:
+            deliver(frame)
 
     delivering(change)
 

@@ -25,6 +25,7 @@ from objstream.site import described
 from objstream.values import arrays
 
 from ..adapters.reference import ReferenceSite
+from ..adapters.wire import ReferenceEnd
 from .kit import instead, mutant
 
 
@@ -97,6 +98,11 @@ def deadlines_are_stretched() -> None:
                 time.sleep(max(0.0, start + 4 * timeout - time.monotonic()))
             raise
 
+    @instead(ReferenceEnd, "__init__")
+    def init(original: Any, self: Any, role: str, *rest: Any, deadline: float = 30.0, **options: Any) -> None:
+        stretched = role == "requester" and 0.5 < deadline < 2.0
+        original(self, role, *rest, deadline=4 * deadline if stretched else deadline, **options)
+
 
 @mutant("OSP-RTV-006", "nothing delivered after the retrieval has failed")
 def late_content_is_stored() -> None:
@@ -116,6 +122,13 @@ def late_content_is_stored() -> None:
         if late and failed and seen and seen[0] == FrameType.DATA and failed[0].parent.is_dir():
             failed[0].write_bytes(b"".join(frame))
         original(self, source, session_id, frame)
+
+    @instead(ReferenceEnd, "feed")
+    def feed(original: Any, self: Any, data: bytes) -> Any:
+        seen = peek(memoryview(data))
+        if self.outcome() and failed and seen and seen[0] == FrameType.DATA and failed[0].parent.is_dir():
+            failed[0].write_bytes(data)
+        return original(self, data)
 
 
 @mutant("OSP-RTV-007", "no memory kept for a request that was rejected")

@@ -13,6 +13,7 @@ from objstream.session import Receiver, Sender
 from objstream.session.tables import Event, State
 
 from ..adapters.reference import ReferenceSite
+from ..adapters.wire import ReferenceEnd
 from ..contract import Rejected
 from .kit import instead, mutant
 
@@ -132,6 +133,12 @@ def late_cancels_are_errors() -> None:
             raise RuntimeError("nothing to cancel")
         original(self)
 
+    @instead(ReferenceEnd, "cancel")
+    def cancel_end(original: Any, self: Any) -> Any:
+        if self.outcome() is not None:
+            raise RuntimeError("nothing to cancel")
+        return original(self)
+
 
 @mutant("OSP-SES-009", "no file left behind by the cancelled transfer")
 def cancelled_files_stay() -> None:
@@ -220,6 +227,16 @@ def damage_is_for_ever() -> None:
         except Rejected as refusal:
             self.locked = "does not match its digest" in refusal.message and "4 entries" in refusal.message
             raise
+
+    locked: set[Any] = set()
+
+    @instead(ReferenceEnd, "outcome")
+    def outcome(original: Any, self: Any) -> Any:
+        if self._directory in locked:
+            return "failed", "BUSY"
+        if "does not match its digest" in self.reason and "4 entries" in self.reason:
+            locked.add(self._directory)
+        return original(self)
 
 
 @mutant("OSP-SES-023", "is closed in the middle")

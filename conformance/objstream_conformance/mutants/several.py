@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+import weakref
 from typing import Any
 
-from objstream import Code, ContainerRetriever, ContainerStreamer, Site
+from objstream import Code, ContainerAssembler, Site
 from objstream.engines.memory import MemoryNetwork, MemorySite
 from objstream.session import Session
 
 from ..adapters.reference import ReferenceAdapter, ReferenceSite
+from ..adapters.wire import ReferenceEnd
 from .kit import instead, mutant
 
 
@@ -25,22 +26,21 @@ def anybody_may_speak() -> None:
         original(self, peers[0] if peers else source, session_id, frame)
 
 
-@mutant("OSP-SES-015", "element|bytes|was sent|to succeed")
-def last_request_counts() -> None:
-    """An owner sends the container that was asked for last."""
+@mutant("OSP-SES-015", "element|bytes|(was|were) sent|to succeed")
+def last_list_gets_all() -> None:
+    """Entries of 50 000 bytes go to the list whose transfer has begun last."""
+    last: list[Any] = []
 
-    @instead(ContainerRetriever, "streamer")
-    def streamer(original: Any, self: Any, request: Any) -> Any:
-        found = original(self, request)
-        if found is not None:
-            self.current, found.retriever = found._container, self
-        return found
+    @instead(ContainerAssembler, "begin")
+    def begin(original: Any, self: Any, description: Any, limits: Any) -> None:
+        original(self, description, limits)
+        if description.kind == "list":
+            last[:] = [self]
 
-    @instead(ContainerStreamer, "entries")
-    def entries(original: Any, self: Any) -> Iterator[Any]:
-        if hasattr(self, "retriever"):
-            self._container = self.retriever.current
-        yield from original(self)
+    @instead(ContainerAssembler, "entry")
+    def entry(original: Any, self: Any, value: object) -> None:
+        other = last and type(value) is bytes and len(value) == 50_000
+        original(last[0] if other else self, value)
 
     @instead(MemoryNetwork, "_carried")
     def carried(original: Any, self: Any, carry: Any, *rest: Any) -> Any:
@@ -54,6 +54,7 @@ def last_request_counts() -> None:
 @mutant("OSP-SES-016", "to succeed beside one that fails")
 def neighbours_fail_together() -> None:
     """A name that is missing ends all sessions of the site that asked for it."""
+    ends: weakref.WeakSet[Any] = weakref.WeakSet()
 
     @instead(MemorySite, "next_frame")
     def next_frame(original: Any, self: Any, key: Any, live: Any) -> Any:
@@ -62,6 +63,19 @@ def neighbours_fail_together() -> None:
             for other in self.live.values():
                 other.connection.cancel()
         return original(self, key, live)
+
+    @instead(ReferenceEnd, "_receiver")
+    def receiver(original: Any, self: Any, name: str, kind: str) -> Any:
+        ends.add(self)
+        return original(self, name, kind)
+
+    @instead(ReferenceEnd, "outcome")
+    def outcome(original: Any, self: Any) -> Any:
+        found = original(self)
+        for other in ends if found == ("failed", "NOT_FOUND") else ():
+            if other._directory == self._directory:
+                other._connection.cancel()
+        return found
 
 
 @mutant("OSP-SES-018", "success for the targets that have the object")

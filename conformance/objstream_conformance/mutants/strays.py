@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from objstream import Code, ContainerRetriever, FileAssembler, Site, TransferError
 from objstream.engines.memory import MemorySite
 from objstream.frames import FrameType, peek
-from objstream.session import Receiver
+from objstream.session import Receiver, Sender
 from objstream.values.encode import _Encoder
 
 from ..adapters.reference import ReferenceSite
+from ..adapters.wire import ReferenceEnd
 from .kit import instead, mutant
 
 
@@ -29,6 +31,16 @@ def garbled_answers_are_consent() -> None:
             else outcome
             for peer, outcome in outcomes.items()
         }
+
+    @instead(ReferenceEnd, "feed")
+    def feed(original: Any, self: Any, data: bytes) -> Any:
+        said, session = original(self, data), self._connection.session
+        self.garbled = isinstance(session, Sender) and session.error and not session.error.from_peer
+        return said
+
+    @instead(ReferenceEnd, "outcome")
+    def outcome(original: Any, self: Any) -> Any:
+        return ("delivered", None) if getattr(self, "garbled", False) else original(self)
 
 
 @mutant("OSP-SES-025", "the next transfer between the same sites to succeed")
@@ -73,6 +85,14 @@ def repeated_content_is_put_aside() -> None:
             with path.open("ab") as stream:
                 stream.write(b"".join(frame))
         original(self, source, session_id, frame)
+
+    @instead(ReferenceEnd, "feed")
+    def feed(original: Any, self: Any, data: bytes) -> Any:
+        seen = peek(memoryview(data))
+        if self._directory and seen and seen[0] == FrameType.DATA and seen[1] < self._connection.expected:
+            with Path(self._directory, "again").open("ab") as stream:
+                stream.write(data)
+        return original(self, data)
 
     for ending in ("finish", "discard"):
 

@@ -38,7 +38,7 @@ def room_is_made_for_lists() -> None:
         original(self, size, *level)
 
 
-@wire_mutant("OSP-SEC-004", "with one hash to cost at most")
+@wire_mutant("OSP-SEC-004", "with one hash to cost at most|hang.*an answer to feed")
 def collisions_go_unnoticed() -> None:
     """Hashes are not counted."""
 

@@ -20,7 +20,7 @@ LARGE = 40
 """MiB of an object that is larger than any window, so that a sender that is told to stop can have stopped."""
 
 
-@requirement("OSP-CTR-017", needs=["container", "push"])
+@requirement("OSP-CTR-017", needs=["container", "push", "sites"])
 def vanishing_entries(t: Case) -> None:
     """The last entries of a list and of a dict are removed while it is pushed: success only with all of them."""
     sender, receiver = t.sites()
@@ -60,7 +60,7 @@ def _succeeds(t: Case, container: object) -> bool:
         return False
 
 
-@requirement("OSP-FIL-021", needs=["file"])
+@requirement("OSP-FIL-021", needs=["file", "disk"])
 def endless_file(t: Case) -> None:
     """A file of 4 MiB grows with each message by more than was sent: 4 MiB of it are sent, and a chunk."""
     sender = t.sites()[0].name
@@ -89,7 +89,7 @@ def endless_file(t: Case) -> None:
     )
 
 
-@requirement("OSP-FIL-022", needs=["file"], any_of=["pull"])
+@requirement("OSP-FIL-022", needs=["file", "disk"], any_of=["pull"])
 def closed_in_the_middle(t: Case) -> None:
     """The requester of a file is closed in the middle: nothing of it is left in its directory."""
     owner, requester = t.sites()
@@ -102,7 +102,7 @@ def closed_in_the_middle(t: Case) -> None:
     t.no_leftovers(requester, before)
 
 
-@requirement("OSP-RTV-017", any_of=["pull"])
+@requirement("OSP-RTV-017", needs=["sites"], any_of=["pull"])
 def requester_gives_up(t: Case) -> None:
     """A retrieval of 40 MiB fails early, by damage or for its time: the owner does not send the rest."""
     owner = t.sites()[0].name

@@ -118,7 +118,7 @@ def _module(t: Case) -> Iterator[Any]:
         sys.modules.pop(name, None)
 
 
-@requirement("OSP-SEC-013", needs=["container"])
+@requirement("OSP-SEC-013", needs=["container", "sites"])
 def nothing_is_imported(t: Case) -> None:
     """Objects of a module that can be found are sent, as containers and in them: nothing imports the module."""
     with _module(t) as module:

@@ -19,7 +19,7 @@ STEP = 3
 """Every so many bytes of an answer are altered, each in a transfer of its own."""
 
 
-@requirement("OSP-SES-024", needs=["file", "push"])
+@requirement("OSP-SES-024", needs=["file", "push", "disk"])
 def damaged_answer(t: Case) -> None:
     """The receiver cannot store; its refusal is altered at one place after the other: never is it a success."""
     sender, receiver = t.sites()
@@ -46,7 +46,7 @@ def damaged_answer(t: Case) -> None:
         t.network.heal()
 
 
-@requirement("OSP-SES-025", any_of=["pull"])
+@requirement("OSP-SES-025", needs=["sites"], any_of=["pull"])
 def repeated_messages(t: Case) -> None:
     """The first messages of a retrieval, one in the middle and the last arrive twice: the next transfer succeeds."""
     load = t.load("pull", size=20_000)
@@ -62,7 +62,7 @@ def repeated_messages(t: Case) -> None:
                 there.works()
 
 
-@requirement("OSP-SES-026", any_of=["pull"])
+@requirement("OSP-SES-026", needs=["sites"], any_of=["pull"])
 def copies_from_another_site(t: Case) -> None:
     """Copies of an owner's messages come from a third site too, each before the original: the retrieval succeeds."""
     load = t.load("pull", size=20_000)
@@ -92,7 +92,7 @@ def _imitate(t: Case, message: Message) -> None:
     t.fault("replay", source=intruder, target=message.target, copy=copy)
 
 
-@requirement("OSP-INT-007", needs=["file"], any_of=["pull"])
+@requirement("OSP-INT-007", needs=["file", "disk"], any_of=["pull"])
 def flood_of_content(t: Case) -> None:
     """A message in the middle of a file of 4 MiB arrives 32 times: no more is stored than the file has."""
     owner, requester = t.sites()
@@ -117,7 +117,7 @@ def flood_of_content(t: Case) -> None:
     )
 
 
-@requirement("OSP-RTV-016", needs=["file"], any_of=["pull"])
+@requirement("OSP-RTV-016", needs=["file", "sites"], any_of=["pull"])
 def unasked_answers(t: Case) -> None:
     """What an owner sent in another retrieval arrives at a site that asked for something else: nothing is stored."""
     with t.elsewhere() as there:
@@ -138,7 +138,7 @@ def unasked_answers(t: Case) -> None:
     t.expect(not requester.received(), "nothing delivered that was not asked for", "something was")
 
 
-@requirement("OSP-SEC-014", any_of=["pull"])
+@requirement("OSP-SEC-014", needs=["sites"], any_of=["pull"])
 def request_in_anothers_name(t: Case) -> None:
     """A site sends what another one sent when it asked: the owner sends nothing to the one that did not ask."""
     owner, named, asking = t.sites(3)

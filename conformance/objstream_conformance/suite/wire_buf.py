@@ -61,7 +61,7 @@ def reference_to_nothing(t: Case) -> None:
     play(t, "OSP-BUF-008")
 
 
-@requirement("OSP-BUF-009", needs=[*WIRE, "numpy"])
+@requirement("OSP-BUF-009", needs=[*WIRE, "numpy", "sites"])
 def byte_order(t: Case) -> None:
     """Big-endian, Fortran-ordered and strided arrays, small and large, are sent little-endian in C order."""
     numbers = [-1.5, 2.0, 1e-40, 7.25, 0.0, 3.0]

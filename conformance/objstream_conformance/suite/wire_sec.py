@@ -16,7 +16,7 @@ from ..peer import WIRE, Peer, asks, play, roles, takes
 MIB = 1 << 20
 
 
-@requirement("OSP-SEC-002", needs=WIRE)
+@requirement("OSP-SEC-002", needs=[*WIRE, "sites"])
 def names_are_not_code(t: Case) -> None:
     """A module that would show its import is named in every place for a name: none of them imports it."""
     marker, module = t.directory / "imported", "osp_bait"
@@ -64,7 +64,7 @@ OPENINGS = {
 }
 
 
-@requirement("OSP-SEC-003", needs=WIRE)
+@requirement("OSP-SEC-003", needs=[*WIRE, "sites"])
 def announcements_reserve_nothing(t: Case) -> None:
     """Containers of millions of items are announced and nothing of them comes: no memory is taken for them."""
     for role in roles(t, "requester", "receiver"):

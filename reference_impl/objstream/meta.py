@@ -15,6 +15,7 @@ MAX_DEPTH = 4
 MAX_UINT = (1 << 63) - 1
 MAX_MESSAGE = 512
 CHAIN_BYTES = 32
+MAX_VALIDATOR = 64
 
 
 class Key(IntEnum):

@@ -132,7 +132,7 @@ class Site(ABC):
             what the assembler made of it: complete, and verified to be what the peer sent.
 
         Raises:
-            TransferError: otherwise; nothing is left behind then.
+            TransferError: otherwise; nothing is left behind then but what the assembler keeps to be resumed.
         """
         options = options or self.options
         session = Receiver(

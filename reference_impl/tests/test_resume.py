@@ -27,6 +27,7 @@ from objstream import (
     TransferError,
 )
 from objstream.digests import Chain, hash_of
+from objstream.models import ModelAssembler, load_model
 from objstream.session import Receiver, Sender
 from objstream.session.kept import Kept
 from objstream.streamers import kept_beside
@@ -598,6 +599,36 @@ def test_retrievers_resume(tmp_path: Path, source: Path) -> None:
         assert equal(VALUE, found) if type(found) is dict else found.read_bytes() == DATA
         assert kept(tmp_path) == []
     assert not kept_beside(place).exists()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_model_is_written_beside_what_is_kept_and_nothing_stays(tmp_path: Path) -> None:
+    value = {name: np.full(400, number, np.float64) for number, name in enumerate("abcd")}
+    place = tmp_path / "m.npz"
+    transfer = Transfer(
+        "container",
+        lambda: ContainerStreamer(value, name="m", chunk=CHUNK),
+        lambda: ModelAssembler(place, resume=True),
+    )
+    transfer.pull(8000)
+    content, _ = kept(tmp_path)
+    content.with_suffix(".part").write_bytes(b"what a kill has left")
+    seen: list[list[str]] = []
+    receiver, _ = transfer.pull(progress=lambda now: seen.append(sorted(os.listdir(tmp_path))))
+    assert receiver.error is None
+    assert {tuple(names) for names in seen} == {(".m.npz.resume",)}
+    assert os.listdir(tmp_path) == ["m.npz"]
+    assert equal(value, load_model(place).container)
+
+
+@pytest.mark.parametrize("length", [0, 65])
+def test_a_validator_of_another_length_is_none(length: int, container: Transfer, tmp_path: Path) -> None:
+    receiver = Receiver(container.target(), name="m")
+    receiver.ask("container")
+    talk = Talk(receiver)
+    talk.hear()
+    talk.say(3, opened(kind="list", digests=receiver._offered[0], validator=bytes(length)))
+    assert receiver.error is None
     assert not (tmp_path / "kept").exists()
 
 

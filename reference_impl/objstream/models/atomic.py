@@ -14,6 +14,10 @@ class Replacement:
 
     As a context manager it discards itself at the end, unless committed.
 
+    Args:
+        path: the place.
+        temporary: the name until then, in place of a random one; a file of that name is of no use to anybody any more.
+
     Attributes:
         file: what to write to.
 
@@ -21,9 +25,12 @@ class Replacement:
         OSError: from every method that touches the disk, `commit` included.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], temporary: Path | None = None) -> None:
         self.path = Path(path)
-        self._temporary = self.path.parent / f".{self.path.name[:200]}.{secrets.token_hex(6)}.part"
+        random = self.path.parent / f".{self.path.name[:200]}.{secrets.token_hex(6)}.part"
+        self._temporary = temporary or random
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
         self.file: BinaryIO = open(self._temporary, "x+b")  # noqa: SIM115 - closed by commit and discard
 
     def commit(self, *, sync: bool = False) -> None:

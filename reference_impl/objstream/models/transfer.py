@@ -92,6 +92,7 @@ class ModelAssembler(ContainerAssembler):
         self.path = Path(path)
         self._make = format_of(path).writer
         self._sync = sync
+        self._part: Path | None = None
         self._replacement: Replacement | None = None
         self._writer: Writer | None = None
         super().__init__(
@@ -99,6 +100,10 @@ class ModelAssembler(ContainerAssembler):
             keep=self._make.whole,
             resume=kept_beside(self.path) if resume else None,
         )
+
+    def adopt(self, content: Path, size: int) -> bool:
+        self._part = content.with_suffix(".part")
+        return super().adopt(content, size)
 
     def begin(self, description: Description, limits: Limits) -> None:
         if description.kind != "dict" and not self._make.whole:
@@ -115,7 +120,7 @@ class ModelAssembler(ContainerAssembler):
             for key, text in (told.items() if isinstance(told, dict) else ())
             if isinstance(key, str) and isinstance(text, str)
         }
-        self._replacement = Replacement(self.path)
+        self._replacement = Replacement(self.path, self._part)
         self._writer = self._make(self._replacement.file, count=description.count, metadata=metadata)
 
     def result(self) -> object:

@@ -108,8 +108,9 @@ class Kept:
 
     def compare(self, opened: Meta) -> None:
         """Raises TransferError: PROTOCOL, when an OPEN that resumes describes another object than the first one."""
+        told = {Key.VALIDATOR: self.opened[Key.VALIDATOR], **opened}
         for key in (Key.KIND, Key.SIZE, Key.COUNT, Key.VALIDATOR):
-            if opened.get(key) != self.opened.get(key):
+            if told.get(key) != self.opened.get(key):
                 message = f"{self._name}: OPEN resumes an object of another {key.name.lower()} than before"
                 raise TransferError(Code.PROTOCOL, message)
 

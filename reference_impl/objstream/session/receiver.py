@@ -9,7 +9,7 @@ from ..digests import ALGORITHMS, NONE, Chain, Hasher
 from ..errors import Code, TransferError
 from ..frames import Frame, FrameType
 from ..limits import MIB, Limits
-from ..meta import MAX_UINT, Key, Meta
+from ..meta import MAX_UINT, MAX_VALIDATOR, Key, Meta
 from ..streamers.base import Description, ObjectAssembler
 from ..streamers.container import CONTAINERS
 from .base import DEADLINE, LOGGER, SLOWEST, VERSIONS, Buffers, Observer, Progress, Session
@@ -256,7 +256,7 @@ class Receiver(Session):
         if self._point is not None:
             self._frames, self._bytes, self._chain.value = self._point
             kept.compare(opened)
-        elif Key.VALIDATOR in opened:
+        elif 0 < len(opened.get(Key.VALIDATOR, b"")) <= MAX_VALIDATOR:
             kept.begin({**opened, Key.MAX_FRAME: self._asked[Key.MAX_FRAME]})
         else:
             LOGGER.warning("%s: nothing is kept of it, the sender cannot resume it", self.name)

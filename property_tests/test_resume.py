@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objstream import (
@@ -47,7 +49,7 @@ DAMAGES = st.tuples(st.integers(0, 1), st.integers(0, 1 << 16), st.sampled_from(
 TRIES = st.lists(
     st.builds(
         Try,
-        st.integers(0, 12),
+        st.integers(0, 20),
         killed=st.booleans(),
         damage=st.none() | DAMAGES,
         changed=st.sampled_from([False, False, False, True]),
@@ -146,40 +148,35 @@ def held(
     assert list(place.kept.parent.iterdir()) == []
 
 
-@settings(print_blob=True)
-@given(
-    st.tuples(strategies.containers(large=False), strategies.containers(large=False))
-    | st.tuples(strategies.containers(), strategies.containers()),
-    st.integers(100, 5000),
-    st.sampled_from([500, 3000, 1 << 24]),
-    DIGESTS,
-    TRIES,
+CONTAINERS = st.builds(
+    lambda value, entries, seed: [
+        value,
+        *[random.Random(seed + n).randbytes(300) for n in range(entries)],
+        value,
+    ],
+    strategies.containers(),
+    st.integers(0, 20),
+    st.integers(0, 3),
 )
-def test_containers(
-    objects: tuple[Any, Any], chunk: int, window: int, digests: tuple[str, ...], tries: list[Try]
-) -> None:
+FILES = st.builds(
+    lambda size, seed: random.Random(seed).randbytes(size), st.integers(0, 9000), st.integers(0, 3)
+)
+SETTINGS = st.tuples(st.integers(100, 1000), st.sampled_from([500, 3000, 1 << 24]), DIGESTS)
+"""Chunk, window, digests."""
+
+
+@given(CONTAINERS, CONTAINERS, SETTINGS, TRIES)
+def test_containers(one: Any, other: Any, how: tuple[int, int, tuple[str, ...]], tries: list[Try]) -> None:
+    chunk, window, digests = how
     with tempfile.TemporaryDirectory() as directory:
         place = Place(Path(directory), Options(digests=digests, window=window), chunk)
-        held(
-            place,
-            place.container,
-            lambda value: place.containers.add_container("it", value),
-            list(objects),
-            tries,
-        )
+        offer = partial(place.containers.add_container, "it")
+        held(place, place.container, offer, [one, other], tries)
 
 
-@given(
-    st.binary(max_size=20_000),
-    st.binary(max_size=20_000),
-    st.integers(500, 5000),
-    st.sampled_from([500, 3000, 1 << 24]),
-    DIGESTS,
-    TRIES,
-)
-def test_files(
-    one: bytes, other: bytes, chunk: int, window: int, digests: tuple[str, ...], tries: list[Try]
-) -> None:
+@given(FILES, FILES, SETTINGS, TRIES)
+def test_files(one: bytes, other: bytes, how: tuple[int, int, tuple[str, ...]], tries: list[Try]) -> None:
+    chunk, window, digests = how
     with tempfile.TemporaryDirectory() as directory:
         place = Place(Path(directory), Options(digests=digests, window=window), chunk)
         source = Path(directory, "source")

@@ -21,7 +21,11 @@ BEGINNINGS = (FrameType.OFFER, FrameType.REQUEST)
 CONTENT = (FrameType.ENTRIES, FrameType.DATA)
 
 
-@mutant("OSP-SES-001", "when the sender reports success; observed 0 more")
+@mutant(
+    "OSP-SES-001",
+    "when the sender reports success; observed 0 more",
+    {"OSP-SES-024": "of the receiver's refusal is altered"},
+)
 def sent_is_delivered() -> None:
     """A sender that hears nothing after it has pushed everything takes that for a success."""
 
@@ -140,7 +144,9 @@ def late_cancels_are_errors() -> None:
         return original(self)
 
 
-@mutant("OSP-SES-009", "no file left behind by the cancelled transfer")
+@mutant(
+    "OSP-SES-009", "no file left behind by the cancelled transfer", {"OSP-FIL-022": "nothing left behind"}
+)
 def cancelled_files_stay() -> None:
     """What has been received of a file stays where it is when the transfer is cancelled."""
 
@@ -239,7 +245,7 @@ def damage_is_for_ever() -> None:
         return original(self)
 
 
-@mutant("OSP-SES-023", "is closed in the middle")
+@mutant("OSP-SES-023", "is closed in the middle", {"OSP-FIL-022": "nothing left behind"})
 def closed_sites_go_on() -> None:
     """A site that is closed takes nothing new, and leaves alone what is going on."""
 

@@ -134,7 +134,7 @@ def _reported(targets: list[Party], goods: Goods, verdicts: Verdicts, t: Case) -
 
 
 def _dying_at_the_end(t: Case) -> None:
-    """The link to one of two targets dies at the last messages: success is reported for who has the object."""
+    """The link to one of two targets dies at the last messages: what is reported of the other one is so."""
     sender = t.sites()[0]
     names = [site.name for site in t.sites(3)[1:]]
     trace = t.rehearse(lambda: send(t, sender, names)).way(source=sender.name, target=names[0])
@@ -144,7 +144,7 @@ def _dying_at_the_end(t: Case) -> None:
             there.hit("drop", message, times=0)
             there.sites(3)
             value, verdicts = send(there, there.sites()[0], names, timeout=DEADLINE)
-            _reported(there.sites(3)[1:], value, verdicts, there)
+            _reported(there.sites(3)[2:], value, verdicts, there)
             failed |= verdicts[names[0]] is not None
     t.exercised(failed, "the target whose link dies to fail")
 

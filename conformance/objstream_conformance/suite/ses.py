@@ -27,16 +27,20 @@ def ended(t: Case, load: Load) -> bool:
 
 @requirement("OSP-SES-001", any_of=["push"])
 def success_is_confirmed(t: Case) -> None:
-    """The last content is damaged or lost and no answer arrives any more: the sender reports no success."""
+    """The last content, or what follows, is damaged or lost, and no answer comes any more: no false success."""
     sender, receiver = (site.name for site in t.sites())
     load = t.load("push")
     trace = t.rehearse(lambda: load.move(PATIENCE)).way(source=sender)
-    for message, kind in product((trace.content().last(), trace.last()), DAMAGE):
+    needed = trace.content().last()
+    for message, kind in product((needed, trace.last()), DAMAGE):
         with t.elsewhere() as there:
             other = there.load("push")
             there.sites()
             there.hit(kind, message, times=0 if kind == "drop" else 1)
             there.network.hook(partial(_silence, there, receiver), source=sender, nth=message.nth)
+            if message.nth > needed.nth:  # it may follow on a confirmation: then the object is there
+                ended(there, other)
+                continue
             there.rejected(
                 partial(other.move, DEADLINE),
                 f"no success when the sender's message {message.nth} of {len(trace)} is damaged ({kind}) "

@@ -1,7 +1,8 @@
-"""FLARE's own producers and consumers, given to the suite as pairs.
+"""Producers and consumers, given to the suite as pairs: FLARE's own, and those of `objstream.flare` for any streamer.
 
     objstream check --flare-pair pairs.py:container_producer,pairs.py:container_consumers
     objstream check --flare-pair file+memory=pairs.py:file_producer,pairs.py:file_consumers
+    objstream check --flare-pair container=pairs.py:streamer_producer,pairs.py:assemblers,pairs.py:assembled
 
 Write the same two functions for yours: one that makes the producer of an object, one that makes a site's consumer
 factory. `stream_ctx` carries to the receiver what the consumer has to know before the first entry. What FLARE's own
@@ -11,12 +12,17 @@ third function.
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 from nvflare.apis.streaming import ConsumerFactory, ObjectProducer
 from nvflare.app_common.streamers import container_streamer, file_streamer
 from nvflare.fuel.utils.class_loader import get_class_name
+
+from objstream import ContainerAssembler, ContainerStreamer, FileAssembler, FileStreamer, TransferError
+from objstream.flare import AssemblerFactory, StreamerProducer
+from objstream.flare.producers import KEY_OBJECT
 
 SECONDS = 2.0
 CHUNK = 1 << 20
@@ -43,3 +49,23 @@ def file_producer(path: Path, stream_ctx: dict[str, Any]) -> ObjectProducer:
 
 def file_consumers(directory: str) -> ConsumerFactory:
     return file_streamer._ChunkConsumerFactory(directory)
+
+
+def streamer_producer(value: object, stream_ctx: dict[str, Any]) -> ObjectProducer:
+    try:
+        streamer = FileStreamer(value) if isinstance(value, Path) else ContainerStreamer(value)
+    except TransferError as error:
+        raise ValueError(str(error)) from error  # how FLARE's streamers refuse
+    return StreamerProducer(streamer, timeout=SECONDS)
+
+
+def assemblers() -> ConsumerFactory:
+    return AssemblerFactory(ContainerAssembler)
+
+
+def file_assemblers(directory: str) -> ConsumerFactory:
+    return AssemblerFactory(lambda: FileAssembler(Path(directory) / uuid.uuid4().hex))
+
+
+def assembled(stream_ctx: dict[str, Any]) -> object:
+    return stream_ctx.get(KEY_OBJECT)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from objstream import MemoryNetwork
+from objstream.limits import MIB
+from objstream_conformance.adapters.reference import ReferenceSite
 from objstream_conformance.contract import Description
 from objstream_conformance.profile.subjects import ReferenceEndpoint, ReferenceSubject
 
@@ -68,6 +72,26 @@ class CarelessEndpoint(ReferenceEndpoint):
             return super().retrieve_container(peer, name, timeout=timeout, into=into)
         except Exception:
             return {}
+
+
+class HoardingSite(ReferenceSite):
+    def retrieve_container(self, peer: str, name: str, **options: Any) -> object:
+        result = super().retrieve_container(peer, name, **options)
+        self.copy = copy.deepcopy(result)
+        return result
+
+
+class Hoarding:
+    """An adapter without a way to listen, one of whose sites keeps a copy."""
+
+    def __init__(self) -> None:
+        self._network = MemoryNetwork()
+
+    def describe(self) -> Description:
+        return replace(ReferenceSubject().describe(), name="hoarding")
+
+    def site(self, name: str, network: object, directory: Path) -> ReferenceSite:
+        return HoardingSite(self._network.site(name), directory, MIB, lambda peer: peer)
 
 
 class Careless(ReferenceSubject):

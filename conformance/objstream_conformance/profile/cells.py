@@ -1,19 +1,20 @@
-"""NVIDIA FLARE's own streamers and retrievers over real cells: TCP between processes, arrays by FLARE's downloads.
+"""Streamers and retrievers of a FLARE job over real cells, TCP between processes: FLARE's own, and `objstream.flare`.
 
 The sender is the root cell, called "server"; each receiver is a client cell that connects to it. Engine, AuxRunner and
-ObjectStreamer are those of a FLARE job; only who is in the job is decided here and not by FLARE.
+ObjectStreamer are those of a FLARE job; only who is in the job is decided here and not by FLARE. Arrays of FLARE's own
+containers take its download path.
 """
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import logging
 import os
 import socket
+import time
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
 
 from nvflare.apis.client import Client, ClientPropKey
 from nvflare.apis.event_type import EventType
@@ -26,16 +27,27 @@ from nvflare.private.fed.client.client_run_manager import ClientRunManager
 from nvflare.private.fed.client.command_agent import CommandAgent
 from nvflare.private.fed.utils.fed_utils import nvflare_fobs_initialize
 
+import objstream
+
 from ..contract import ROLES, Description, Rejected
 
 SERVER = "server"
 CHANNEL, CONTAINERS, FILES = "objstream.profile", "containers", "files"
 PATIENCE = 900.0
 """FLARE's deadline is one for the whole retrieval, in seconds."""
+CONNECT = 60.0
 CAPABILITIES = frozenset(
     {"container", "file", "push", "pull", "multi-target", "chunk-size", "tensors", "memory"}
 )
-MODULES = ("container_retriever", "container_streamer", "file_retriever", "file_streamer")
+
+
+class Kinds(NamedTuple):
+    """Classes with the interface of FLARE's."""
+
+    ContainerStreamer: Any
+    FileStreamer: Any
+    ContainerRetriever: Any
+    FileRetriever: Any
 
 
 class Engine(ClientRunManager):  # type: ignore[misc]
@@ -76,7 +88,7 @@ class Engine(ClientRunManager):  # type: ignore[misc]
 class CellEndpoint:
     """One site; see :class:`.subjects.Endpoint`. A receiver's peer is always the server."""
 
-    def __init__(self, name: str, root: str, address: str, directory: Path, chunk: int) -> None:
+    def __init__(self, kinds: Kinds, name: str, root: str, address: str, directory: Path, chunk: int) -> None:
         self.address = address
         self._chunk = chunk
         self._received: list[object] = []
@@ -85,11 +97,9 @@ class CellEndpoint:
         for path in (self._sources, self._arrivals):
             path.mkdir()
         self._engine = Engine(name, root)
-        kinds = {word: _module(word) for word in MODULES}
-        self._container_streamer = kinds["container_streamer"].ContainerStreamer
-        self._file_streamer = kinds["file_streamer"].FileStreamer
-        self._containers = kinds["container_retriever"].ContainerRetriever()
-        self._files = kinds["file_retriever"].FileRetriever(
+        self._container_streamer, self._file_streamer = kinds.ContainerStreamer, kinds.FileStreamer
+        self._containers = kinds.ContainerRetriever()
+        self._files = kinds.FileRetriever(
             str(self._sources), dest_dir=str(self._arrivals), chunk_size=chunk, chunk_timeout=60.0
         )
         context = self._engine.new_context()
@@ -132,6 +142,12 @@ class CellEndpoint:
         )
         return dict.fromkeys(targets, _error(rc))
 
+    def wait_for_server(self) -> None:
+        """Cells connect in the background."""
+        until = time.monotonic() + CONNECT
+        while SERVER not in self._engine.cell.core_cell.agents and time.monotonic() < until:
+            time.sleep(0.02)
+
     def received(self) -> list[object]:
         return self._received
 
@@ -150,24 +166,50 @@ class CellEndpoint:
 
 
 class CellSubject:
-    """FLARE's streamers. `join` is what makes the receivers connect to the sender before anything is sent."""
+    """FLARE's own. `join` is what makes the receivers connect to the sender before anything is sent."""
 
-    scales: ClassVar = {"small-entries": 16}
+    name = "nvflare"
+    scales: ClassVar[dict[str, int]] = {"small-entries": 16}
     """FLARE awaits a reply for each entry: 100,000 take it a quarter of an hour."""
 
     def describe(self) -> Description:
-        return Description("nvflare", importlib.metadata.version("nvflare"), ROLES, CAPABILITIES)
+        return Description(self.name, importlib.metadata.version("nvflare"), ROLES, CAPABILITIES)
+
+    def kinds(self) -> Kinds:
+        from nvflare.app_common.streamers.container_retriever import ContainerRetriever
+        from nvflare.app_common.streamers.container_streamer import ContainerStreamer
+        from nvflare.app_common.streamers.file_retriever import FileRetriever
+        from nvflare.app_common.streamers.file_streamer import FileStreamer
+
+        return Kinds(ContainerStreamer, FileStreamer, ContainerRetriever, FileRetriever)
 
     def listen(self, url: str, directory: Path, chunk: int) -> CellEndpoint:
         _prepare()
         with socket.create_server(("127.0.0.1", 0)) as free:
             root = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-        return CellEndpoint(SERVER, root, root, directory, chunk)
+        return CellEndpoint(self.kinds(), SERVER, root, root, directory, chunk)
 
     def join(self, sender: str, directory: Path, chunk: int) -> CellEndpoint:
         _prepare()
         name = f"site-{os.getpid()}"
-        return CellEndpoint(name, sender, name, directory, chunk)
+        endpoint = CellEndpoint(self.kinds(), name, sender, name, directory, chunk)
+        endpoint.wait_for_server()
+        return endpoint
+
+
+class OwnCellSubject(CellSubject):
+    """`objstream.flare`, the same by an import."""
+
+    name = "reference-flare"
+    scales: ClassVar[dict[str, int]] = {}
+
+    def describe(self) -> Description:
+        return Description(self.name, objstream.__version__, ROLES, CAPABILITIES)
+
+    def kinds(self) -> Kinds:
+        from objstream.flare import ContainerRetriever, ContainerStreamer, FileRetriever, FileStreamer
+
+        return Kinds(ContainerStreamer, FileStreamer, ContainerRetriever, FileRetriever)
 
 
 def _prepare() -> None:
@@ -179,10 +221,6 @@ def _prepare() -> None:
     except ImportError:
         return
     fobs.register(TensorDecomposer)
-
-
-def _module(word: str) -> ModuleType:
-    return importlib.import_module(f"nvflare.app_common.streamers.{word}")
 
 
 def _result(rc: str, result: object) -> object:

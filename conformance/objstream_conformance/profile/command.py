@@ -69,10 +69,10 @@ def profile(
 ) -> None:
     """Measure the memory that transfers need, and hold its growth against the specification.
 
-    ADAPTER is reference (over sockets; the default), reference-memory, nvflare (FLARE's own streamers over real cells),
-    module:Class, path/to/file.py:Class or testee:COMMAND. Sender and receiver run in processes of their own; an adapter
-    without a method listen has both in one. The heap is measured by memray, the resident set by the kernel; of a testee
-    the kernel's figure is all there is.
+    ADAPTER is reference (the default; over sockets), reference-memory, reference-flare (objstream.flare over real
+    cells), nvflare (FLARE's own streamers over the same), module:Class, path/to/file.py:Class or testee:COMMAND. Sender
+    and receiver run in processes of their own; an adapter without a method listen has both in one. The heap is measured
+    by memray, the resident set by the kernel; of a testee the kernel's figure is all there is.
 
     Exit status: 0 all bounds hold; 1 one does not; 2 a measurement failed; 3 one is inconclusive, or nothing was
     measured.

@@ -49,8 +49,8 @@ def measure(
         if side is None:  # receivers beyond the first
             break
         delivers = side != "sender" and not scenario.into and scenario.content != "file"
-        objects = (object_heap, object_resident) if delivers else (0, 0)
-        rows.append(Measurement(side, size, *objects, heap, resident))
+        copies = (scenario.targets if side == "both" else 1) if delivers else 0
+        rows.append(Measurement(side, size, copies * object_heap, copies * object_resident, heap, resident))
     return rows
 
 

@@ -34,6 +34,9 @@ CAPABILITIES = frozenset(
 )
 
 
+BUILT_IN = ("reference", "reference-memory", "reference-flare", "nvflare")
+
+
 class Endpoint(Site, Protocol):
     """A site whose peers are named by their addresses. `into` and `cancel` where those capabilities are declared."""
 
@@ -59,19 +62,19 @@ class Subject(Protocol):
 
 @functools.cache
 def load(selector: str) -> Subject | Together | Foreign:
-    """What a selector stands for: one of `BUILT_IN`, or an adapter that :func:`..locate.load_adapter` knows.
+    """What a selector stands for: one of `BUILT_IN`, a testee, or an adapter that :func:`..locate.load_adapter` knows.
 
     Raises:
         LookupError: there is none, or it has neither a method `listen` nor sites.
     """
     if selector == "reference":
         return ReferenceSubject()
-    if selector == "nvflare":
+    if selector in ("nvflare", "reference-flare"):
         try:
-            from .cells import CellSubject
+            from .cells import CellSubject, OwnCellSubject
         except ImportError as error:
-            raise LookupError(f"nvflare cannot be measured here: {error}") from error
-        return CellSubject()
+            raise LookupError(f"{selector} cannot be measured here: {error}") from error
+        return CellSubject() if selector == "nvflare" else OwnCellSubject()
     if selector == "reference-memory":
         return Together(load_adapter("reference"), selector)
     way, _, command = selector.partition(":")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ from ..contract import Adapter, Cut, Description
 from .scenarios import Fault
 
 OWNER, REQUESTER = "sender", "receiver"
+PATIENCE = 5.0
+"""Seconds that a message may be held up by giving up."""
 
 
 class Wire:
     """Carries messages between the sites, and keeps none; at a point it makes a fault happen."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_up: Callable[[], None]) -> None:
         self.fault: Fault = ""
-        self.give_up = threading.Event()
+        self._give_up = give_up
         self._left: int | None = None
         self._cut = False
 
@@ -41,7 +44,9 @@ class Wire:
         if self.fault == "cut":
             self._cut = True
             raise Cut(f"the link between {source} and {target} is cut")
-        self.give_up.set()
+        giving_up = threading.Thread(target=self._give_up, daemon=True)
+        giving_up.start()
+        giving_up.join(PATIENCE)
         return [message]
 
 
@@ -50,7 +55,7 @@ class Pair:
 
     def __init__(self, adapter: Adapter, directory: Path, chunk: int, targets: int) -> None:
         self.address = ""
-        self._wire = Wire()
+        self._wire = Wire(self.cancel)
         self._names = [REQUESTER, *(f"{REQUESTER}-{number}" for number in range(2, targets + 1))]
         self._sites: dict[str, Any] = {}
         adapter = _sized(adapter, chunk)
@@ -61,7 +66,6 @@ class Pair:
         self.add_container = self._sites[OWNER].add_container
         self.add_file = self._sites[OWNER].add_file
         self.received = self._sites[REQUESTER].received
-        threading.Thread(target=self._obey, daemon=True).start()
 
     def retrieve_container(self, peer: str, name: str, **options: Any) -> object:
         return self._sites[REQUESTER].retrieve_container(OWNER, name, **options)
@@ -92,10 +96,6 @@ class Pair:
     def close(self) -> None:
         for site in self._sites.values():
             site.close()
-
-    def _obey(self) -> None:
-        self._wire.give_up.wait()
-        self.cancel()
 
 
 class Together:

@@ -17,6 +17,8 @@ import psutil
 from .scenarios import Role
 
 INTERVAL_MS = 5
+STEADY = 0.5
+"""Seconds without a thread that ends, after which those that are there are taken to stay."""
 
 
 class MeasurementError(Exception):
@@ -198,8 +200,11 @@ def _resident(process: psutil.Process) -> int:
 
 
 def wait_until_idle(threads: int, patience: float = 5.0) -> None:
-    """Give sessions that have ended the time to end their threads too, down to that many."""
+    """Give sessions that have ended the time to end their threads too: down to that many, or until no more end."""
     until = time.monotonic() + patience
     time.sleep(0.05)
-    while threading.active_count() > threads and time.monotonic() < until:
+    count, since = threading.active_count(), time.monotonic()
+    while count > threads and time.monotonic() < min(until, since + STEADY):
         time.sleep(0.02)
+        if threading.active_count() < count:
+            count, since = threading.active_count(), time.monotonic()

@@ -119,6 +119,11 @@ def test_the_bound_is_the_one_of_the_specification() -> None:
     assert (int(found[1]) * MIB, int(found[2])) == (A, K)
 
 
+def test_little_of_a_large_model_is_little() -> None:
+    small = container("gpt-neo", 64 * 1024)
+    assert sum(array.nbytes for array in small.values()) < 2 * MIB
+
+
 def test_two_processes_may_have_two_objects_and_a_little() -> None:
     scenario = FIXED["gpt-neo-1.3b"]
     assert scenario.fixed == 5_262_303_232

@@ -71,9 +71,10 @@ def gpt_bf16(size: int) -> Entries:
 
 
 def gpt_neo(size: int) -> Entries:
-    """The float32 state dict of GPT-Neo-1.3B, whatever the size, in numpy arrays."""
+    """The float32 state dict of GPT-Neo-1.3B in numpy arrays; when that is too much, its arrays of at most `size` bytes."""
     for index, (name, shape) in enumerate(_gpt_neo_shapes()):
-        yield name, _array(math.prod(shape) * 4, index).reshape(shape)
+        if math.prod(shape) * 4 <= size:
+            yield name, _array(math.prod(shape) * 4, index).reshape(shape)
 
 
 CONTENTS: dict[str, Callable[[int], Entries]] = {

@@ -71,7 +71,7 @@ def gpt_bf16(size: int) -> Entries:
 
 
 def gpt_neo(size: int) -> Entries:
-    """The float32 state dict of GPT-Neo-1.3B in numpy arrays; when that is too much, its arrays of at most `size` bytes."""
+    """The float32 state dict of GPT-Neo-1.3B, in numpy; when that is too much, its arrays of at most `size` bytes."""
     for index, (name, shape) in enumerate(_gpt_neo_shapes()):
         if math.prod(shape) * 4 <= size:
             yield name, _array(math.prod(shape) * 4, index).reshape(shape)

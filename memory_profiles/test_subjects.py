@@ -53,7 +53,7 @@ def test_a_program_does_what_the_scenario_says(name: str) -> None:
     assert len(measure(PROGRAM, SCENARIOS[name], 2 * MIB)) == 2
 
 
-@pytest.mark.parametrize("selector", ["nvflare", "reference-flare"])
+@pytest.mark.parametrize("selector", ["nvflare", "objstream-flare"])
 def test_the_streamers_of_a_flare_job_are_measured_over_cells(selector: str) -> None:
     pytest.importorskip("nvflare")
     for name in ("huge-entry", "push-2"):

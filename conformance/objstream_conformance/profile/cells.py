@@ -200,7 +200,7 @@ class CellSubject:
 class OwnCellSubject(CellSubject):
     """`objstream.flare`, the same by an import."""
 
-    name = "reference-flare"
+    name = "objstream-flare"
     scales: ClassVar[dict[str, int]] = {}
 
     def describe(self) -> Description:

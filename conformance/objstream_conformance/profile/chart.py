@@ -100,7 +100,10 @@ def draw(
             yield _text(x(seconds * share), height - 14, f"{seconds * share:.3g} s", anchor="middle")
         for mark in marks:
             yield line([(0, mark.bytes), (seconds, mark.bytes)], mark.colour, dashed=True, thick=1)
-            yield _text(WIDTH - RIGHT - 4, y(mark.bytes) - 4, mark.label, anchor="end", colour=mark.colour)
+            beside = 13 if mark.bytes > 0.9 * most else -4
+            yield _text(
+                WIDTH - RIGHT - 4, y(mark.bytes) + beside, mark.label, anchor="end", colour=mark.colour
+            )
         for one, colour in shown:
             yield line(thinned(one.points), colour, dashed=one.dashed)
         yield "</svg>\n"

@@ -69,7 +69,7 @@ def profile(
 ) -> None:
     """Measure the memory that transfers need, and hold its growth against the specification.
 
-    ADAPTER is reference (the default; over sockets), reference-memory, reference-flare (objstream.flare over real
+    ADAPTER is reference (the default; over sockets), reference-memory, objstream-flare (objstream.flare over real
     cells), nvflare (FLARE's own streamers over the same), module:Class, path/to/file.py:Class or testee:COMMAND. Sender
     and receiver run in processes of their own; an adapter without a method listen has both in one. The heap is measured
     by memray, the resident set by the kernel; of a testee the kernel's figure is all there is.

@@ -34,7 +34,7 @@ CAPABILITIES = frozenset(
 )
 
 
-BUILT_IN = ("reference", "reference-memory", "reference-flare", "nvflare")
+BUILT_IN = ("reference", "reference-memory", "objstream-flare", "nvflare")
 
 
 class Endpoint(Site, Protocol):
@@ -69,7 +69,7 @@ def load(selector: str) -> Subject | Together | Foreign:
     """
     if selector == "reference":
         return ReferenceSubject()
-    if selector in ("nvflare", "reference-flare"):
+    if selector in ("nvflare", "objstream-flare"):
         try:
             from .cells import CellSubject, OwnCellSubject
         except ImportError as error:

@@ -14,6 +14,8 @@ from objstream_conformance.profile.scenarios import SCENARIOS
 
 MUTANTS = Path(__file__).with_name("mutants.py")
 SIZES = (4 * MIB, 16 * MIB)
+SIZES_OF_EQUAL = (12 * MIB, 48 * MIB)
+"""Some entries of 4 MiB, and more: who holds one, and the last of another, does so from the start."""
 FAULTY: dict[tuple[str, str], set[str]] = {
     ("WholeReceiver", "equal-entries"): {"receiver"},
     ("WholeReceiver", "huge-entry"): {"receiver"},
@@ -32,16 +34,31 @@ FAULTY: dict[tuple[str, str], set[str]] = {
     ("CopyingSender", "push-2"): {"sender"},
 }
 """By mutant and scenario: the sides whose bound does not hold."""
+SHOWN = {
+    ("WholeReceiver", "equal-entries"): "unbounded",
+    ("WholeSender", "equal-entries"): "unbounded",
+    ("EntryReceiver", "equal-entries"): "Bounded-entry",
+    ("EntryReceiver", "huge-entry"): "Bounded-entry",
+    ("EntrySender", "equal-entries"): "Bounded-entry",
+    ("EntrySender", "huge-entry"): "Bounded-entry",
+    ("LeakingReceiver", "sessions"): "unbounded",
+}
+"""And the level that the side at fault shows."""
 
 
 @pytest.mark.parametrize(("mutant", "name"), FAULTY)
 def test_a_mutant_is_found_out(mutant: str, name: str) -> None:
-    rows = [one for size in SIZES for one in measure(f"{MUTANTS}:{mutant}", SCENARIOS[name], size)]
+    sizes = SIZES_OF_EQUAL if SCENARIOS[name].content == "equal" else SIZES
+    rows = [one for size in sizes for one in measure(f"{MUTANTS}:{mutant}", SCENARIOS[name], size)]
     bounds = judge(SCENARIOS[name], rows)
     assert {bound.side for bound in bounds if bound.holds is False} == FAULTY[mutant, name]
     assert {bound.side for bound in bounds if bound.holds is None} == set()
     for bound in bounds:
         assert ("grows" in bound.reason) == (bound.holds is False)
+        at_fault = (
+            bound.side == mutant.removeprefix("Whole").removeprefix("Entry").removeprefix("Leaking").lower()
+        )
+        assert not at_fault or bound.level == SHOWN.get((mutant, name), bound.level)
 
 
 def test_no_mutant_is_forgotten() -> None:

@@ -31,7 +31,7 @@ def progress_counts(t: Case) -> None:
     t.same(load.sent, got)
 
 
-@requirement("OSP-TIM-009", any_of=["pull"])
+@requirement("OSP-TIM-009", needs=["sites"], any_of=["pull"])
 def clock_that_is_set(t: Case) -> None:
     """While a message is under way the clock on the wall is put an hour forward, then back: both retrievals succeed."""
     owner = t.sites()[0].name

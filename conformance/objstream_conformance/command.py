@@ -92,7 +92,8 @@ def check(
     """Hold implementations against the specification.
 
     ADAPTER is a built-in name (reference, reference-socket, nvflare), module:Class or path/to/file.py:Class; or the
-    command line of a program in any language, after testee:. What has an option of its own needs no adapter.
+    command line of a program in any language, after testee:; or the address of a server and what it offers, after
+    blackbox:.
 
     Exit status: 0 all conform, or fail exactly as known; 1 one does not; 2 the suite or an adapter broke; 3 nothing
     ran, or the result is inconclusive.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from objstream_conformance.frames import HEADER, Type
+from objstream import ContainerAssembler
+from objstream.session import Connection, Receiver
+from objstream_conformance.cbor import cbor
+from objstream_conformance.frames import HEADER, KEYS, PREFACE, Author, Type, chain_of, split, step
+from objstream_conformance.trace.recorder import named
 from objstream_conformance.vectors import Vector, load
 
-from .scripts import ACTIONS, Record, noted
-from .targets import KINDS
+from ..ends import Target
+from .scripts import ACTIONS, HERE, Record, Writer, noted
+from .targets import KEPT, KINDS, LIMITS, kept_stem
 
 _CONTENT = (Type.ENTRIES, Type.DATA)
 _ENDS = {"requester": "receiver", "receiver": "receiver", "owner": "sender", "sender": "sender"}
@@ -17,7 +24,9 @@ _ENDS = {"requester": "receiver", "receiver": "receiver", "owner": "sender", "se
 
 def seeds(target: str) -> list[bytes]:
     """The inputs that the vectors make for a target, each once."""
-    return list(dict.fromkeys(seed for vector in load().values() for seed in _of(target, vector)))
+    from_vectors = (seed for vector in load().values() for seed in _of(target, vector))
+    more: dict[str, Callable[[], Iterator[bytes]]] = {"sender": _resumed, "kept": _kept}
+    return list(dict.fromkeys(itertools.chain(from_vectors, more.get(target, lambda: iter(()))())))
 
 
 def _of(target: str, vector: Vector) -> Iterator[bytes]:
@@ -30,7 +39,7 @@ def _of(target: str, vector: Vector) -> Iterator[bytes]:
         if parts:
             kind = next((kind for kind in KINDS if any(_says(kind, line) for line in lines)), "list")
             yield bytes((KINDS.index(kind), 7)) + b"".join(map(_part, parts))
-    elif _ENDS[vector.role] == target:
+    elif target == _ENDS[vector.role]:
         setting = vector.role in ("receiver", "sender")
         file = vector.options.get("kind") == "file"
         script = [noted(line) for line in lines]
@@ -52,3 +61,55 @@ def _says(kind: str, line: bytes) -> bool:
 
 def _part(frame: Record) -> bytes:
     return bytes((frame.type == Type.DATA,)) + len(frame.data).to_bytes(2, "big") + frame.data
+
+
+def _resumed() -> Iterator[bytes]:
+    """Requests to go on from every point of the container that a sender has."""
+    target = Target("owner", traced=False)
+    asked = step(Type.REQUEST, kind="container", max_frame=64, validator=b"")
+    target.hear(PREFACE + Author().write(asked))
+    while target.say():
+        pass
+    opened, *said = split(bytes(target.said[len(PREFACE) :]))[0]
+    content, size = [frame for frame in said if frame.is_content], 0
+    yield b"\0\7" + _script([noted(Author().write(asked)), _DONE])
+    for number, frame in enumerate(content, 1):
+        size += len(frame.data)
+        chain = chain_of(opened.get("kind"), content[:number])
+        again = asked.but(validator=opened.get("validator"), resume=[number, size, chain])
+        yield b"\0\7" + _script([noted(Author().write(again)), _DONE])
+
+
+_DONE = Record(Type.DONE, 0, b"\xa1\x0c\x58\x20" + HERE, b"")
+
+
+def _kept() -> Iterator[bytes]:
+    """What receivers keep of the good sessions among the vectors, at every frame."""
+    for vector in load().values():
+        if not vector.good or vector.role != "requester" or vector.options.get("kind") == "file":
+            continue
+        with tempfile.TemporaryDirectory() as place:
+            receiver = Receiver(
+                ContainerAssembler(resume=place), name="object", limits=LIMITS, offered=["sha-256"]
+            )
+            receiver.ask("container")
+            end = Connection(limits=LIMITS, preface=True)
+            end.start(receiver)
+            writer = Writer()
+            end.feed([memoryview(PREFACE)])
+            for line in vector.lines[1:]:
+                end.feed([memoryview(writer.write(_resumable(noted(line))))])
+                files = [Path(place, f"{kept_stem()}.{suffix}") for suffix in KEPT]
+                if all(path.exists() for path in files):
+                    frames, content = (path.read_bytes() for path in files)
+                    yield len(frames).to_bytes(2, "big") + frames + content
+            end.eof()
+
+
+def _resumable(frame: Record) -> Record:
+    """The same of a sender that can resume."""
+    if frame.type != Type.OPEN:
+        return frame
+    keys = {**(named(frame.meta) or {}), "validator": b"as it was"}
+    known = {KEYS.index(name): value for name, value in keys.items() if name in KEYS}
+    return frame._replace(meta=cbor(known))

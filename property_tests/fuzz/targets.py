@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import os
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from zlib import crc32
 
 from objstream import ContainerAssembler, Description, Limits, Registry, TransferError
 from objstream import meta as metas
 from objstream.frames import PREFACE, Frame, FrameReader, encode_header
+from objstream.meta import Key
+from objstream.session.kept import Kept
 from objstream.values import Piece
 from objstream_conformance.compare import difference
 from objstream_conformance.frames import CODES, Type, split
@@ -34,6 +40,8 @@ REGISTRY.register(
     application("site/point@2"), "site/point@2", lambda point: point.value, application("site/point@2")
 )
 LIMITS = Limits(max_bytes=1 << 20, max_frame=1 << 16, max_meta=512, max_items=20_000, max_skipped=4)
+KEPT = ("frames", "content")
+_SHM = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 NO_MEMORY = "there is no memory for the object"
 
 
@@ -165,6 +173,46 @@ def sender(data: bytes) -> str:
     return _ended(data, roles[data[0] & 1 if data else 0], "file" if data and data[0] & 2 else "container")
 
 
+def kept(data: bytes) -> str:
+    """Whatever lies where a transfer kept its content, as much is taken up as is verified, or nothing: no error."""
+    length = int.from_bytes(data[:2], "big")
+    with tempfile.TemporaryDirectory(dir=_SHM) as place:
+        assembler = ContainerAssembler(resume=place)
+        for suffix, content in zip(KEPT, (data[2 : 2 + length], data[2 + length :]), strict=True):
+            Path(place, f"{kept_stem()}.{suffix}").write_bytes(content)
+        found = Kept(Path(place), "container", "object", LIMITS)
+        try:
+            return _replayed(found, assembler) if found.point is not None else "nothing"
+        finally:
+            found.end(None)
+            assert not Path(place).exists(), "something is left of it"
+            Path(place).mkdir()
+
+
+def _replayed(found: Kept, assembler: ContainerAssembler) -> str:
+    """What is taken up is the content of as many frames as is said, or no content of a container."""
+    assert found.point is not None
+    kind = found.opened[Key.KIND]
+    try:
+        assembler.begin(Description(kind), LIMITS)
+        pieces = sum(1 for _ in found.replay(assembler))
+    except TransferError as error:
+        return str(_documented(error, "PROTOCOL", "TOO_LARGE", "UNSUPPORTED", "STORE_FAILED"))
+    assert pieces == found.point.frames
+    return f"{pieces} pieces of a {kind}"
+
+
+@functools.cache
+def kept_stem() -> str:
+    """How the two files are called."""
+    with tempfile.TemporaryDirectory() as place:
+        found = Kept(Path(place), "container", "object", LIMITS)
+        stem = found.content.stem
+        found.end(None)
+        Path(place).mkdir(exist_ok=True)
+    return stem
+
+
 def _ended(data: bytes, role: Role, kind: str) -> str:
     """Play the script of these bytes; what the end has said, and how it ended."""
     sampled = _sampled(data)
@@ -174,16 +222,15 @@ def _ended(data: bytes, role: Role, kind: str) -> str:
     said, rest = split(bytes(target.said[len(PREFACE) :]))
     assert rest == b"", "half a frame was said"
     session = target.connection.session
-    error = None if session is None else session.error
-    for failure in (error, target.connection.problem):
-        if failure is not None:
-            _documented(failure, *CODES)
+    problems = {session and session.error, target.connection.problem} - {None}
+    for problem in problems:
+        _documented(problem, *CODES)
     if sampled:
         violations = check(target.log)
         assert violations == [], [str(violation) for violation in violations]
         other = _played(data, role, kind, max(1, data[1]) if len(data) > 1 else 1, traced=False)
         assert other.said == target.said, "what an end says depends on how the bytes are split"
-    return f"{role} says {' '.join(frame.name for frame in said)}; {error}"
+    return f"{role} says {' '.join(frame.name for frame in said)}; {', '.join(map(str, problems))}"
 
 
 def _played(data: bytes, role: Role, kind: str, portion: int, *, traced: bool) -> Target:
@@ -219,4 +266,10 @@ def _sampled(data: bytes) -> bool:
 
 
 Fuzzed = Callable[[bytes], str]
-TARGETS: dict[str, Fuzzed] = {"frames": frames, "values": values, "receiver": receiver, "sender": sender}
+TARGETS: dict[str, Fuzzed] = {
+    "frames": frames,
+    "values": values,
+    "receiver": receiver,
+    "sender": sender,
+    "kept": kept,
+}

@@ -7,7 +7,7 @@ several sessions at once between sites that crash and return; one integer decide
 
 from __future__ import annotations
 
-from .campaign import Campaign, Examined, Finding, examine, shrink, simulate_many
+from .campaign import Campaign, Examined, Finding, examine, quiet, shrink, simulate_many
 from .command import simulate
 from .federation import FederationPlan, Retriever, make_federation
 from .oracle import Problem
@@ -29,6 +29,7 @@ __all__ = [
     "make_federation",
     "make_plan",
     "play",
+    "quiet",
     "shrink",
     "simulate",
     "simulate_many",

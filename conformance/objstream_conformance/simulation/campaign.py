@@ -63,7 +63,7 @@ def examine(plan: Plan | FederationPlan, bench: Bench | None = None, *, traced: 
     bench = bench or Bench()
     trace: list[Record] = []
     connect = recording(trace.append, bench.connection, hashing=True) if traced else None
-    with _quiet():
+    with quiet():
         if isinstance(plan, Plan):
             plays = [play(plan, bench, connect)]
             problems = judge(plays[0])
@@ -84,8 +84,8 @@ def _judged(federation: FederationPlay) -> list[Problem]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The applications that are simulated make mistakes by the thousand, which the library logs."""
+def quiet() -> Iterator[None]:
+    """Without the log of the library: what is simulated here goes wrong by the thousand."""
     logger = logging.getLogger("objstream")
     disabled, logger.disabled = logger.disabled, True
     try:

@@ -413,6 +413,12 @@ def _malformed(record: Record) -> Found:
             yield "OSP-FRM-019", f"{record.name} without {key}"
         elif not fits(record.meta[key]):
             yield "OSP-FRM-020", f"{key} of {record.name} is {record.meta[key]!r}"
+    if record.type in (Type.REQUEST, Type.OPEN) and not _is_point(record.meta.get("resume", [0, 0, b""])):
+        yield "OSP-FRM-020", f"resume of {record.name} is {record.meta['resume']!r}"
+
+
+def _is_point(value: Any) -> bool:
+    return type(value) is list and list(map(type, value)) == [int, int, bytes]
 
 
 def _digested(record: Record, algorithm: str) -> bool:

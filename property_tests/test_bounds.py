@@ -61,6 +61,26 @@ def test_announcements_take_no_memory(tokens: list[bytes], kind: str) -> None:
     assert problem is None or problem.code.name in ("PROTOCOL", "TOO_LARGE", "UNSUPPORTED"), problem
 
 
+@given(strategies.containers(), strategies.limits())
+def test_what_is_taken_stays_within_the_limits(container: Any, limits: dict[str, int]) -> None:
+    parts = encoded(container)
+    within = Limits(**{"max_bytes": 1 << 30, **limits})
+    tracemalloc.start()
+    try:
+        got, problem = attempt(lambda: decoded(type(container).__name__, parts, [1 << 20], within))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = sum(len(data) for _, data in parts)
+    assert peak < MIB + 40 * min(size, within.max_bytes), (peak, size)
+    if problem is None:
+        assert size <= within.max_bytes
+        assert difference(container, got) == ""
+    else:
+        assert limits
+        assert problem.code.name == "TOO_LARGE", problem
+
+
 @given(
     st.binary(max_size=300),
     st.sampled_from(["pull", "push"]),

@@ -174,19 +174,24 @@ class Sockets:
         self.owner = SocketSite(url)
         self.client = SocketSite()
         self.taker = SocketSite(url.replace("owner", "taker"))
+        self.other = SocketSite(url.replace("owner", "other"))
+        self.files = FileRetriever(self.owner, chunk=1000)
         self.objects: dict[str, tuple[Any, int]] = {}
         self.outcomes: list[Outcome] = []
         self.numbers = itertools.count()
         self.owner.provide(self._provide)
-        self.taker.accept(lambda request: ContainerAssembler())
-        self.taker.watch(lambda request, outcome: self.outcomes.append(outcome))
+        for site in (self.taker, self.other):
+            site.accept(lambda request: ContainerAssembler())
+            site.watch(lambda request, outcome: self.outcomes.append(outcome))
 
-    def _provide(self, request: Request) -> ContainerStreamer:
+    def _provide(self, request: Request) -> ContainerStreamer | None:
+        if request.name not in self.objects:
+            return None
         container, chunk = self.objects[request.name]
         return ContainerStreamer(container, name=request.name, chunk=chunk)
 
     def close(self) -> None:
-        for site in (self.owner, self.client, self.taker):
+        for site in (self.owner, self.client, self.taker, self.other):
             site.close()
 
 
@@ -214,6 +219,50 @@ def test_sockets(sockets: Sockets, transfer: tuple[Any, int, int]) -> None:
     assert outcomes[sockets.taker.address].delivered
     (outcome,) = sockets.outcomes
     assert difference(container, outcome.result) == ""
+
+
+@given(MODELS, strategies.chunk_sizes(least=500), strategies.windows(least=500))
+@settings(max_examples=20)
+def test_sockets_fill_a_destination_in_place(sockets: Sockets, model: Any, chunk: int, window: int) -> None:
+    name = f"object {next(sockets.numbers)}"
+    sockets.objects[name] = model, chunk
+    destination = empty_like(model)
+    places = [id(leaf) for leaf in leaves(destination)]
+    got = ContainerRetriever(sockets.client).retrieve_container(
+        sockets.owner.address, name, into=destination, options=Options(window=window, deadline=20.0)
+    )
+    assert got is destination
+    assert [id(leaf) for leaf in leaves(got)] == places
+    assert difference(bare(model), bare(got)) == ""
+
+
+@given(SMALL)
+@settings(max_examples=15)
+def test_sockets_reach_several_receivers(sockets: Sockets, transfer: tuple[Any, int, int]) -> None:
+    container, chunk, window = transfer
+    sockets.outcomes.clear()
+    targets = [sockets.taker.address, sockets.other.address]
+    outcomes = sockets.client.push(
+        targets, ContainerStreamer(container, chunk=chunk), Options(window=window, deadline=20.0)
+    )
+    assert [outcomes[target].delivered for target in targets] == [True, True]
+    assert [difference(container, outcome.result) for outcome in sockets.outcomes] == ["", ""]
+
+
+@given(strategies.files(1000), st.sampled_from([100, 1000, 1 << 20]), strategies.windows(least=50))
+@settings(max_examples=15)
+def test_sockets_carry_files(
+    sockets: Sockets, tmp_path_factory: pytest.TempPathFactory, content: bytes, chunk: int, window: int
+) -> None:
+    directory = tmp_path_factory.mktemp("files")
+    source, name = directory / "source", f"file {next(sockets.numbers)}"
+    source.write_bytes(content)
+    sockets.files.add_file(name, source)
+    path = FileRetriever(sockets.client, chunk=chunk).retrieve_file(
+        sockets.owner.address, name, to=directory / "pulled", options=Options(window=window, deadline=20.0)
+    )
+    assert path.read_bytes() == content
+    assert sorted(path.name for path in directory.iterdir()) == ["pulled", "source"]
 
 
 def leaves(model: Any) -> Iterator[Any]:

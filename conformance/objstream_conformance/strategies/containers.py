@@ -38,7 +38,17 @@ def values(draw: DrawFn, *, large: bool = True) -> Any:
 def containers(draw: DrawFn, *, large: bool = True) -> Any:
     """Any container of the model, of any content: dict, list, tuple, set or frozenset."""
     inner = _values(large)
-    return draw(_containers(inner) | shared(inner))
+    return draw(st.one_of(_containers(inner), shared(inner), tied()))
+
+
+def tied() -> SearchStrategy[Any]:
+    """A state dict with tied tensors: one under two names, and views of its memory; nothing without torch."""
+
+    def names(tensor: Any) -> dict[str, Any]:
+        state = {"embedding": tensor, "head": tensor, "flat": tensor.detach().reshape(-1)}
+        return {**state, "rows": tensor.detach()[:1]} if tensor.dim() else state
+
+    return tensors().map(names)
 
 
 def shared(inner: SearchStrategy[Any]) -> SearchStrategy[Any]:

@@ -36,6 +36,23 @@ def _sizes(least: int, usual: list[int]) -> SearchStrategy[int]:
     return st.sampled_from([size for size in usual if size >= least]) | st.integers(least, least + 5000)
 
 
+def limits() -> SearchStrategy[dict[str, int]]:
+    """What a site accepts, by the names of the options of section 15: small limits, usual ones, each in some examples.
+
+    A container of the model may be within them or not.
+    """
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "max_bytes": _sizes(16, [64, 1000, 1 << 16, 1 << 30]),
+            "max_frame": _sizes(8, [64, 1000, 1 << 24]),
+            "max_items": _sizes(1, [4, 100, 1 << 28]),
+            "max_depth": st.integers(1, 10) | st.just(128),
+            "max_inline": _sizes(64, [64, 1 << 16]),
+        },
+    )
+
+
 def splits(longest: int = 64, least: int = 1) -> SearchStrategy[list[int]]:
     """Lengths of the portions in which bytes arrive, to be used over and over."""
     return st.lists(st.integers(least, longest), min_size=1, max_size=6)

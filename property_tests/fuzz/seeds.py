@@ -85,6 +85,7 @@ _DONE = Record(Type.DONE, 0, b"\xa1\x0c\x58\x20" + HERE, b"")
 
 def _kept() -> Iterator[bytes]:
     """What receivers keep of the good sessions among the vectors, at every frame."""
+    yield from _taken_apart()
     for vector in load().values():
         if not vector.good or vector.role != "requester" or vector.options.get("kind") == "file":
             continue
@@ -102,8 +103,29 @@ def _kept() -> Iterator[bytes]:
                 files = [Path(place, f"{kept_stem()}.{suffix}") for suffix in KEPT]
                 if all(path.exists() for path in files):
                     frames, content = (path.read_bytes() for path in files)
-                    yield len(frames).to_bytes(2, "big") + frames + content
+                    yield b"\0" + len(frames).to_bytes(2, "big") + frames + content
             end.eof()
+
+
+def _taken_apart() -> Iterator[bytes]:
+    """The same with digests to be filled in: the head, then the pieces of a container."""
+    for vector in load().values():
+        frames = [noted(line) for line in vector.lines[1:] if len(line) >= HEADER.size]
+        content = [frame for frame in frames if frame.type in _CONTENT]
+        if not vector.good or not content or vector.role != "requester":
+            continue
+        opened = {
+            **(named(next(one.meta for one in frames if one.type == Type.OPEN)) or {}),
+            "validator": b"v",
+            "max_frame": 64,
+        }
+        head = cbor({KEYS.index(name): value for name, value in opened.items() if name in KEYS})
+        yield b"\1" + b"".join(
+            [
+                *(len(head).to_bytes(2, "big"), head),
+                *(bytes((one.type, 1)) + len(one.data).to_bytes(2, "big") + one.data for one in content),
+            ]
+        )
 
 
 def _resumable(frame: Record) -> Record:

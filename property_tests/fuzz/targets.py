@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import os
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from objstream import ContainerAssembler, Description, Limits, Registry, Transfe
 from objstream import meta as metas
 from objstream.frames import PREFACE, Frame, FrameReader, encode_header
 from objstream.meta import Key
-from objstream.session.kept import Kept
+from objstream.session.kept import MAGIC, Kept
 from objstream.values import Piece
 from objstream_conformance.compare import difference
 from objstream_conformance.frames import CODES, Type, split
@@ -175,10 +177,10 @@ def sender(data: bytes) -> str:
 
 def kept(data: bytes) -> str:
     """Whatever lies where a transfer kept its content, as much is taken up as is verified, or nothing: no error."""
-    length = int.from_bytes(data[:2], "big")
+    files = _mended(data[1:]) if data[:1] == b"\1" else _parted(data[1:])
     with tempfile.TemporaryDirectory(dir=_SHM) as place:
         assembler = ContainerAssembler(resume=place)
-        for suffix, content in zip(KEPT, (data[2 : 2 + length], data[2 + length :]), strict=True):
+        for suffix, content in zip(KEPT, files, strict=True):
             Path(place, f"{kept_stem()}.{suffix}").write_bytes(content)
         found = Kept(Path(place), "container", "object", LIMITS)
         try:
@@ -189,6 +191,26 @@ def kept(data: bytes) -> str:
             Path(place).mkdir()
 
 
+def _parted(data: bytes) -> tuple[bytes, bytes]:
+    """The two files: two bytes say how long the first is."""
+    length = int.from_bytes(data[:2], "big")
+    return data[2 : 2 + length], data[2 + length :]
+
+
+def _mended(data: bytes) -> tuple[bytes, bytes]:
+    """The two files with right digests: a length and the head, then pieces: two bytes, a length and the content."""
+    length = int.from_bytes(data[:2], "big")
+    head, rest = data[2 : 2 + length], data[2 + length :]
+    frames = struct.pack(">8sI32s", MAGIC, len(head), hashlib.sha256(head).digest()) + head
+    content = b""
+    while len(rest) >= 4:
+        count = int.from_bytes(rest[2:4], "big")
+        piece = rest[4 : 4 + count]
+        frames += rest[:2] + len(piece).to_bytes(4, "big") + hashlib.sha256(piece).digest()
+        content, rest = content + piece, rest[4 + count :]
+    return frames, content
+
+
 def _replayed(found: Kept, assembler: ContainerAssembler) -> str:
     """What is taken up is the content of as many frames as is said, or no content of a container."""
     assert found.point is not None
@@ -197,7 +219,7 @@ def _replayed(found: Kept, assembler: ContainerAssembler) -> str:
         assembler.begin(Description(kind), LIMITS)
         pieces = sum(1 for _ in found.replay(assembler))
     except TransferError as error:
-        return str(_documented(error, "PROTOCOL", "TOO_LARGE", "UNSUPPORTED", "STORE_FAILED"))
+        return _documented(error, "PROTOCOL", "TOO_LARGE", "UNSUPPORTED", "STORE_FAILED").message
     assert pieces == found.point.frames
     return f"{pieces} pieces of a {kind}"
 

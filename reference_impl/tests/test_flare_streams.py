@@ -325,6 +325,7 @@ def test_the_owner_learns_how_it_ended(both: Retrievers) -> None:
     both.owner.add_container("it", VALUE)
     both.owner.add_container("bad", {"f": print})
     assert both.get("it")[0] == ReturnCode.OK
+    until_true(lambda: len(both.served) == 1)
     got = both.get("bad")
     assert got[0] == ReturnCode.BAD_REQUEST_DATA
     assert "bad['f']" in str(got.error)

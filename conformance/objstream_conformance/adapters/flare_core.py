@@ -102,7 +102,7 @@ class CoreCell:
         }
         replies = []
         for arrived in self._network.carry(self.name, peer.name, _encoded(message, headers)):
-            reply = peer._handle(arrived)
+            reply = peer._handle(arrived, self._fqcn)
             if reply is not None and request_id is not None:
                 replies += self._returned(peer, reply, request_id)
         return replies
@@ -117,9 +117,12 @@ class CoreCell:
             return []
         return [message for each in arrived if (message := _decoded(each)) is not None]
 
-    def _handle(self, frame: bytes) -> Message | None:
+    def _handle(self, frame: bytes, sender: str) -> Message | None:
+        """Take a frame; FLARE's server lets none pass whose origin is not the cell of the client that sent it."""
         message = _decoded(frame)
         if message is None or message.get_header(MessageHeaderKey.DESTINATION) != self._fqcn:
+            return None
+        if message.get_header(MessageHeaderKey.ORIGIN) != sender:
             return None
         handler = self._handlers.get(message.get_header(MessageHeaderKey.CHANNEL))
         return make_reply(ReturnCode.PROCESS_EXCEPTION) if handler is None else handler(message)

@@ -27,6 +27,7 @@ from objstream_conformance.locate import load_adapter
 from objstream_conformance.outcomes import AdapterError, CaseResult, Crash, Outcome, Verdict
 from objstream_conformance.peer import gives, takes
 from objstream_conformance.runner import run_implementation
+from objstream_conformance.sites import guard
 from objstream_conformance.verdicts import Assessment, Standing
 from objstream_conformance.worker import run_case
 
@@ -271,6 +272,7 @@ HOW = {
     "dies loudly": ("raise KeyError('x')", Verdict.FAIL, Outcome.CRASH, "ended with status 1"),
     "says that it crashed": ("say({'crash': 'KeyError: x'})", Verdict.FAIL, Outcome.CRASH, "KeyError: x"),
     "is silent": ("time.sleep(60)", Verdict.FAIL, Outcome.HANG, "none came"),
+    "spins": ("while True: pass", Verdict.FAIL, Outcome.HANG, "none came"),
     "prints": (
         "print('hello', flush=True); say({'data': ''})",
         Verdict.INCONCLUSIVE,
@@ -341,6 +343,15 @@ def test_a_bad_one_that_reads_nothing(tmp_path: Path) -> None:
     adapter = bad(tmp_path, "say({'data': ''}); time.sleep(60)")
     result = ended(lambda t: takes(t, "requester", *[bytes(50_000)] * 20) and None, adapter)
     assert result.outcome is Outcome.HANG
+
+
+def test_a_bad_one_that_gets_no_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for, and what is asleep is not."""
+    sleepy = "time.sleep(1.2); say({'data': ''})"
+    for state, outcome in {"R": Outcome.OK, "S": Outcome.HANG}.items():
+        monkeypatch.setattr(program.Program, "_state", lambda self, state=state: (state, 0.0))
+        result = ended(lambda t: guard("start", t.wire("requester", "x").start), bad(tmp_path, sleepy))
+        assert result.outcome is outcome
 
 
 @pytest.mark.parametrize("claim", ["sites", "multi-target", "memory"])

@@ -81,8 +81,12 @@ class Foreign:
             conversation.converse(scenario.fault, scenario.object_size(size) // 2)
             reading = meter.stop()
             conversation.check(failed=bool(scenario.fault))
-        delivers = side == "receiver" and scenario.content != "file" and not scenario.fault
-        taken = _weight(value, scenario.object_size(size)) if delivers else 0
+        if side == "sender" or scenario.content == "file":
+            return Measurement(side, size, 0, 0, None, reading)
+        taken = _weight(value, scenario.object_size(size))
+        if scenario.fault:  # nothing is delivered: what counts besides is what stays
+            reading = replace(reading, peak=max(reading.peak - taken, reading.left, 0))
+            taken = 0
         return Measurement(side, size, 0, taken, None, reading)
 
 

@@ -90,7 +90,12 @@ def _guided(name: str, kept: Path, inputs: int, seconds: float, seed: int) -> bo
         _keep(kept / "corpus", data)
     options = [
         *(f"-runs={inputs}", f"-max_total_time={max(1, round(seconds))}", f"-seed={seed + 1}"),
-        *(f"-max_len={LONGEST}", "-timeout=20", f"-artifact_prefix={kept / 'failing'}/"),
+        *(
+            f"-max_len={LONGEST}",
+            "-timeout=60",
+            "-report_slow_units=60",
+            f"-artifact_prefix={kept / 'failing'}/",
+        ),
         *("-print_final_stats=1", "-len_control=20", str(kept / "corpus")),
     ]
     started = os.times()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -145,6 +146,25 @@ def test_tensors_are_compared_by_content(examples: None) -> None:
     assert content.of_container({"a": sent + 1}) != content.of_container({"a": sent})
     assert content.of_container({"a": sent.float()}) != content.of_container({"a": sent})
     assert content.of_container({"a": sent.tolist()}) != content.of_container({"a": sent})
+
+
+def test_real_weights_come_from_a_file(examples: None, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import content
+    import models
+
+    weights = {"wte.weight": torch.arange(6.0).reshape(2, 3), "ln.bias": torch.ones(3, dtype=torch.bfloat16)}
+    torch.save(weights, tmp_path / "model.pt")
+    assert content.of_container(models.build(str(tmp_path / "model.pt"))) == content.of_container(weights)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("transformers") is not None, reason="transformers is installed")
+def test_a_name_needs_transformers(examples: None) -> None:
+    pytest.importorskip("torch")
+    import models
+
+    with pytest.raises(RuntimeError, match="gpt2 needs transformers: pip install transformers"):
+        models.build("gpt2")
 
 
 @pytest.mark.parametrize(

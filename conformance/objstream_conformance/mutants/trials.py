@@ -23,6 +23,10 @@ SLOW = frozenset({"rtv.nothing_accumulates"})
 """Cases that take seconds, besides those that measure memory and time."""
 
 
+PROGRAM_SECONDS = 60.0
+"""What a case may take by the way of testees, at least: each byte goes through two pipes."""
+
+
 def trial(
     variant: Variant,
     scope: Scope = "quick",
@@ -48,6 +52,8 @@ def trial(
         return Judgement(variant, Finding.UNSHOWN, str(sight))
     ids = {id_ for info in sight.cases.values() for id_ in info.ids}
     asked = [requirement for id_, requirement in registry.load().items() if id_ in ids]
+    if way == "testee":
+        timeout = max(timeout, PROGRAM_SECONDS)
     if isinstance(variant, Liar):
         timeout = variant.timeout
     run = runner.run_implementation(selector(variant, way), sight.cases, timeout=timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -127,6 +128,20 @@ def test_a_destination_is_filled_in_place() -> None:
     assert carried([np.ones(3), 1], ContainerAssembler(into=values)) is values
     assert values[0] is array
     assert array.tolist() == [1, 1, 1]  # type: ignore[union-attr]
+
+
+def test_a_state_dict_is_a_destination_and_said_how_to_be_a_source() -> None:
+    into = OrderedDict(destination())
+    w = into["w"]
+    assert carried(SOURCE, ContainerAssembler(into=into)) is into
+    assert into["w"] is w
+    assert (w == SOURCE["w"]).all()
+    with pytest.raises(
+        TransferError, match=r"OrderedDict is no container of the model .*; send dict\(...\) of it"
+    ):
+        ContainerStreamer(into)
+    with pytest.raises(TransferError, match=r"int is no container of the model [^;]*$"):
+        ContainerStreamer(7)
 
 
 @pytest.mark.parametrize(

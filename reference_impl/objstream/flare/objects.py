@@ -35,7 +35,6 @@ class ReceivedContainer(ContainerAssembler):
     """Receives a `Container`.
 
     Args:
-        into: as in `ContainerAssembler`, or an OrderedDict.
         consumed: called after each entry, with whether more will come.
         stored: called with the container when it is complete and verified, before the sender is told.
     """
@@ -43,13 +42,11 @@ class ReceivedContainer(ContainerAssembler):
     def __init__(
         self,
         *,
-        into: Any = None,
         consumed: Consumed | None = None,
         stored: Callable[[object], None] = lambda container: None,
         **options: Any,
     ) -> None:
-        self._given = into
-        super().__init__(into=dict(into) if type(into) is OrderedDict else into, **options)
+        super().__init__(**options)
         self._consumed = consumed
         self._stored = stored
         self._ordered = False
@@ -67,11 +64,7 @@ class ReceivedContainer(ContainerAssembler):
 
     def finish(self) -> object:
         container: Any = super().finish()
-        if self._given is not None:
-            if container is not self._given:
-                self._given.update(container)
-            container = self._given
-        elif self._ordered:
+        if self._ordered and self._into is None:
             container = OrderedDict(container)
         self._stored(container)
         return container

@@ -45,8 +45,12 @@ class ContainerStreamer(ObjectStreamer):
         kind = KINDS.get(type(container))
         if kind is None:
             kinds = ", ".join(KINDS.values())
+            advice = "".join(
+                f"; send {base.__name__}(...) of it" for base in KINDS if isinstance(container, base)
+            )
             raise TransferError(
-                Code.UNSUPPORTED, f"{name}: {type(container).__name__} is no container of the model ({kinds})"
+                Code.UNSUPPORTED,
+                f"{name}: {type(container).__name__} is no container of the model ({kinds}){advice}",
             )
         self.kind = kind
         super().__init__(name=name, chunk=chunk, registry=registry, limits=limits)
@@ -91,9 +95,9 @@ class ContainerAssembler(ObjectAssembler):
     """Receives a container.
 
     Args:
-        into: a dict or list with arrays or tensors that are to be filled in place. The keys (or the length) must be the
-            same as those of what arrives, and so must the dtype and shape of each array; it is also what the transfer
-            results in. When the transfer fails its arrays hold anything.
+        into: a dict (a `state_dict()`, say) or list with arrays or tensors that are to be filled in place. The keys (or
+            the length) must be the same as those of what arrives, and so must the dtype and shape of each array; it is
+            also what the transfer results in. When the transfer fails its arrays hold anything.
         observe: called with each entry as it arrives: a value, or the pair of key and value of a dict.
         keep: False where `observe` is the only one who wants the entries: they are not collected, the result is None.
         resume: as for every assembler; entries that were kept are observed again.
@@ -109,7 +113,7 @@ class ContainerAssembler(ObjectAssembler):
         resume: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(registry=registry, resume=resume)
-        if into is not None and type(into) not in (dict, list):
+        if into is not None and not isinstance(into, (dict, list)):
             raise TypeError(f"into must be a dict or a list, not {type(into).__name__}")
         self._into = into
         self._observe = observe
@@ -198,7 +202,7 @@ class ContainerAssembler(ObjectAssembler):
     def _check_destination(self, description: Description) -> None:
         if self._into is None:
             return
-        kind = KINDS[type(self._into)]
+        kind = "dict" if isinstance(self._into, dict) else "list"
         if kind != description.kind:
             raise TransferError(Code.MISMATCH, f"a {description.kind} arrives, the destination is a {kind}")
         if isinstance(self._into, list) and description.count not in (None, len(self._into)):

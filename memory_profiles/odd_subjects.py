@@ -8,10 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from objstream import MemoryNetwork
-from objstream.limits import MIB
-from objstream_conformance.adapters.reference import ReferenceSite
-from objstream_conformance.contract import Description
+from objstream_conformance.adapters.reference import ReferenceAdapter, ReferenceSite
+from objstream_conformance.contract import Description, Network
 from objstream_conformance.profile.subjects import ReferenceEndpoint, ReferenceSubject
 
 
@@ -74,24 +72,20 @@ class CarelessEndpoint(ReferenceEndpoint):
             return {}
 
 
-class HoardingSite(ReferenceSite):
-    def retrieve_container(self, peer: str, name: str, **options: Any) -> object:
-        result = super().retrieve_container(peer, name, **options)
-        self.copy = copy.deepcopy(result)
-        return result
+class Hoarding(ReferenceAdapter):
+    """An adapter without a way to listen, one of whose sites keeps a copy of what it retrieves."""
 
+    def site(self, name: str, network: Network, directory: Path) -> ReferenceSite:
+        site = super().site(name, network, directory)
+        retrieve = site.retrieve_container
 
-class Hoarding:
-    """An adapter without a way to listen, one of whose sites keeps a copy."""
+        def hoarding(peer: str, name: str, **options: Any) -> object:
+            result = retrieve(peer, name, **options)
+            self.copy = copy.deepcopy(result)
+            return result
 
-    def __init__(self) -> None:
-        self._network = MemoryNetwork()
-
-    def describe(self) -> Description:
-        return replace(ReferenceSubject().describe(), name="hoarding")
-
-    def site(self, name: str, network: object, directory: Path) -> ReferenceSite:
-        return HoardingSite(self._network.site(name), directory, MIB, lambda peer: peer)
+        site.retrieve_container = hoarding  # type: ignore[method-assign]
+        return site
 
 
 class Careless(ReferenceSubject):

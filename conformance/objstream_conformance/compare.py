@@ -119,7 +119,12 @@ def _tensors(one: Any, other: Any) -> str:
     if not one.numel():
         return ""
     raw, raw2 = (
-        tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8)
+        tensor.detach()
+        .resolve_conj()
+        .resolve_neg()
+        .contiguous()
+        .as_strided((one.numel(),), (1,))
+        .view(torch.uint8)
         for tensor in (one, other)
     )
     wrong = int((raw != raw2).sum())

@@ -137,7 +137,7 @@ def tensor_sink(kind: str, name: str, shape: list[int], requires_grad: object, d
         raise TransferError(Code.PROTOCOL, f"the gradient flag of a {kind} of {name} is wrong")
     with torch.inference_mode(False):
         tensor = _new(shape, dtype) if destination is None else _fitting(destination, shape, dtype)
-        elements = tensor.detach().view(-1).view(torch.uint8).numpy()
+        elements = tensor.detach().as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy()
 
     def finish() -> torch.Tensor:
         arrays.check_elements(elements, name)

@@ -228,6 +228,16 @@ UNFIT: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.uint8])
+def test_one_element_of_a_strided_tensor_is_sent_and_filled(dtype: torch.dtype) -> None:
+    value, target = (torch.ones(2, 4, dtype=dtype)[:1, ::4] for _ in range(2))
+    assert value.is_contiguous()
+    target.zero_()
+    (pair,) = decode_all(encode_all(["w", value], pairs=True), pairs=True, destination=lambda _: target)
+    assert pair[1] is target
+    assert target.tolist() == value.tolist()
+
+
 @pytest.mark.parametrize("name", UNFIT)
 def test_a_destination_that_does_not_fit_is_refused(name: str) -> None:
     value, target = torch.ones(2, 3), UNFIT[name]()

@@ -25,9 +25,9 @@ OWN = HERE.parent / "testees" / "flare" / "pairs.py"
 WRONG = HERE / "wrong_pairs.py"
 CONTAINERS = f"container+multi-target={OWN}:container_producer,{OWN}:container_consumers"
 FILES = f"file={OWN}:file_producer,{OWN}:file_consumers"
-CARRIERS = {"OSP-SES-010", "OSP-SES-011", "OSP-SES-021"}
-"""FLARE's stream runner begins a stream anew for a first message that comes again, and asks the server when there are
-no targets; and it tells a consumer of no end when its sender has gone, so that what was received in part stays.
+CARRIERS = {"OSP-SES-021"}
+"""FLARE's stream runner asks the server when there are no targets; and, for files, it tells a consumer of no end when
+its sender has gone, so that what was received in part stays.
 """
 PRODUCER = f"container={OWN}:container_producer"
 

@@ -86,7 +86,8 @@ class TesteeEnd:
         self.reason = ""
         capabilities = program.description["capabilities"]
         given = _message(value, capabilities) if role in ("owner", "sender") else None
-        opened = program.ask("open", {"role": role, "name": name, "value": given, "options": options})
+        told = {key: str(one) if isinstance(one, Path) else one for key, one in options.items()}
+        opened = program.ask("open", {"role": role, "name": name, "value": given, "options": told})
         if not isinstance(opened, dict) or type(opened.get("id")) is not int:
             raise AdapterError('{"id": a number} in answer to open', show(opened))
         self._program = program

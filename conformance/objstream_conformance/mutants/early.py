@@ -16,7 +16,6 @@ from objstream.streamers import Description
 from objstream.values import Piece
 
 from ..adapters.reference import ReferenceSite
-from ..adapters.wire import ReferenceEnd
 from ..contract import Rejected
 from .kit import instead, mutant
 
@@ -60,14 +59,6 @@ def closing_is_no_failure() -> None:
         closing.append(self)
         try:
             original(self)
-        finally:
-            closing.pop()
-
-    @instead(ReferenceEnd, "eof")
-    def eof(original: Any, self: Any) -> Any:
-        closing.append(self)
-        try:
-            return original(self)
         finally:
             closing.pop()
 

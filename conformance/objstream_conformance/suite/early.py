@@ -89,7 +89,7 @@ def endless_file(t: Case) -> None:
     )
 
 
-@requirement("OSP-FIL-022", needs=["file", "disk"], any_of=["pull"])
+@requirement("OSP-FIL-022", needs=["file", "sites"], any_of=["pull"])
 def closed_in_the_middle(t: Case) -> None:
     """The requester of a file is closed in the middle: nothing of it is left in its directory."""
     owner, requester = t.sites()

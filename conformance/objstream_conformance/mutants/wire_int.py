@@ -144,7 +144,7 @@ def any_digest_will_do() -> None:
 
     @instead(Receiver, "_on_open")
     def open_(original: Any, self: Any, frame: Any) -> None:
-        self._offered = (*self._offered, *ALGORITHMS)
+        self._asked[Key.DIGESTS] = [*self._asked[Key.DIGESTS], *ALGORITHMS]
         original(self, frame)
 
 

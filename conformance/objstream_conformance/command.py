@@ -67,9 +67,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
-    default=runner.WATCHDOG_SECONDS,
-    show_default=True,
-    help="Seconds after which a case is taken to hang.",
+    help="Seconds after which a case is taken to hang; "
+    f"by default {runner.WATCHDOG_SECONDS:g}, and {runner.PROGRAM_SECONDS:g} for a program.",
 )
 @click.option("--verbose", is_flag=True, help="Show evidence, and requirements that do not apply.")
 def check(
@@ -86,7 +85,7 @@ def check(
     confirm: bool,
     replays: Path | None,
     seed: int,
-    timeout: float,
+    timeout: float | None,
     verbose: bool,
 ) -> None:
     """Hold implementations against the specification.
@@ -202,7 +201,7 @@ def asked_about(
 
 
 def _run(
-    adapters: tuple[str, ...], chosen: Mapping[str, CaseInfo], seed: int, timeout: float
+    adapters: tuple[str, ...], chosen: Mapping[str, CaseInfo], seed: int, timeout: float | None
 ) -> list[runner.ImplementationRun]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:

@@ -84,11 +84,9 @@ def write(folder: Path, seed: int, assessments: Iterable[Assessment]) -> dict[tu
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
-    default=runner.WATCHDOG_SECONDS,
-    show_default=True,
     help="Seconds after which the case is taken to hang.",
 )
-def replay(file: Path, adapter: str | None, timeout: float) -> None:
+def replay(file: Path, adapter: str | None, timeout: float | None) -> None:
     """Repeat one case that failed, from the FILE that `objstream check --replays` has written.
 
     Exit status: 0 it passes; 1 it fails; 2 it cannot be run; 3 it is inconclusive or does not apply.
@@ -111,7 +109,7 @@ def replay(file: Path, adapter: str | None, timeout: float) -> None:
     sys.exit(EXIT_CODES.get(found.verdict, 3))
 
 
-def repeat(recorded: Replay, info: cases.CaseInfo, adapter: str, timeout: float) -> CaseResult:
+def repeat(recorded: Replay, info: cases.CaseInfo, adapter: str, timeout: float | None) -> CaseResult:
     """Run the case once more.
 
     Raises:

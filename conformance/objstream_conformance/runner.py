@@ -24,6 +24,8 @@ from .outcomes import CaseResult, Outcome, Verdict
 START_SECONDS = 120.0
 """How long an adapter may take to import; the first import of a large framework is slow."""
 WATCHDOG_SECONDS = 20.0
+PROGRAM_SECONDS = 60.0
+"""As above, for a program: each byte goes through two pipes."""
 WORKERS = 2
 KEPT_LINES = 60
 """Lines of what an implementation wrote to stderr that are shown when it hangs or dies."""
@@ -58,10 +60,10 @@ Progress = Callable[[str, CaseResult], None]
 class Worker:
     """A worker process, restarted when it hangs or dies."""
 
-    def __init__(self, adapter: str, seed: int, timeout: float) -> None:
+    def __init__(self, adapter: str, seed: int, timeout: float | None = None) -> None:
         self.adapter = adapter
         self.seed = seed
-        self.timeout = timeout
+        self.timeout = timeout or (PROGRAM_SECONDS if adapter.startswith("testee:") else WATCHDOG_SECONDS)
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._stderr: deque[str] = deque(maxlen=KEPT_LINES)
@@ -174,7 +176,7 @@ def run_implementation(
     cases: Mapping[str, CaseInfo],
     *,
     seed: int = 0,
-    timeout: float = WATCHDOG_SECONDS,
+    timeout: float | None = None,
     progress: Progress | None = None,
 ) -> ImplementationRun:
     """Run the probes, then the cases, against one implementation."""
@@ -204,7 +206,7 @@ def run_all(
     cases: Mapping[str, CaseInfo],
     *,
     seed: int = 0,
-    timeout: float = WATCHDOG_SECONDS,
+    timeout: float | None = None,
     progress: Progress | None = None,
 ) -> list[ImplementationRun]:
     """Run several implementations side by side."""

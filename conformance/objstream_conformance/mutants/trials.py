@@ -23,14 +23,10 @@ SLOW = frozenset({"rtv.nothing_accumulates"})
 """Cases that take seconds, besides those that measure memory and time."""
 
 
-PROGRAM_SECONDS = 60.0
-"""What a case may take by the way of testees, at least: each byte goes through two pipes."""
-
-
 def trial(
     variant: Variant,
     scope: Scope = "quick",
-    timeout: float = runner.WATCHDOG_SECONDS,
+    timeout: float | None = None,
     way: Way = "in-process",
 ) -> Judgement:
     """Hold one variant against the suite.
@@ -39,7 +35,7 @@ def trial(
         variant: a mutant, liar or oddity.
         scope: which cases it is held against: those of the requirements that it declares ("own"), these and all
             that concern it and take no time to speak of ("quick"), or all ("full").
-        timeout: seconds after which a case is taken to hang.
+        timeout: seconds after which a case is taken to hang, if it is not the suite's own.
         way: how the suite meets it.
     """
     if "tensors" in variant.claims and not importlib.util.find_spec("torch"):
@@ -52,8 +48,6 @@ def trial(
         return Judgement(variant, Finding.UNSHOWN, str(sight))
     ids = {id_ for info in sight.cases.values() for id_ in info.ids}
     asked = [requirement for id_, requirement in registry.load().items() if id_ in ids]
-    if way == "testee":
-        timeout = max(timeout, PROGRAM_SECONDS)
     if isinstance(variant, Liar):
         timeout = variant.timeout
     run = runner.run_implementation(selector(variant, way), sight.cases, timeout=timeout)

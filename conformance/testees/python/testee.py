@@ -18,7 +18,7 @@ from objstream.meta import Key
 from objstream.session import Connection, Receiver, Sender
 
 ROLES = ["owner", "requester", "sender", "receiver"]
-CAPABILITIES = ["wire", "container", "file", "numpy", "disk", "cancel"]
+CAPABILITIES = ["wire", "container", "file", "numpy", "disk", "cancel", "resume"]
 with contextlib.suppress(ImportError):
     import torch  # noqa: F401 - now, for the first message may take its time
 
@@ -32,15 +32,15 @@ class End:
     def __init__(self, role: str, name: str, value: Any, options: dict[str, Any]) -> None:
         kind, self.chunk = options.pop("kind", "container"), options.pop("chunk", 1 << 20)
         deadline, digests = options.pop("deadline", 30.0), options.pop("digests", ["sha-256"])
-        window, directory = options.pop("window", 16 << 20), options.pop("directory", None)
+        window, self.resume = options.pop("window", 16 << 20), options.pop("resume", None)
+        self.temporary = tempfile.TemporaryDirectory(prefix="testee-")
+        self.directory = options.pop("directory", self.temporary.name)
         try:
             limits = objstream.Limits(**options)
         except TypeError as problem:
             raise NotImplementedError from problem  # is answered as unsupported
         self.now, self.name, self.value = 0.0, name, value and built(**value)
         self.offered = value and ("file" if value["kind"] == "file" else "container", name)
-        self.temporary = tempfile.TemporaryDirectory(prefix="testee-")
-        self.directory = Path(directory or self.temporary.name)
         giving = {"limits": limits, "deadline": deadline, "accepted": digests}
         taking = {"limits": limits, "deadline": deadline, "offered": digests, "window": window}
         incoming = lambda first: Sender(**giving) if first.name == "REQUEST" else Receiver(**taking)  # noqa: E731
@@ -109,8 +109,10 @@ class End:
         return kind(self.value, name=self.name, chunk=self.chunk)
 
     def assembler(self, kind: str) -> objstream.ObjectAssembler:
-        path = self.directory / f"received-{secrets.token_hex(8)}"
-        return objstream.FileAssembler(path) if kind == "file" else objstream.ContainerAssembler()
+        if kind != "file":
+            return objstream.ContainerAssembler(resume=self.resume)
+        place = Path(self.resume or self.directory, "kept" if self.resume else secrets.token_hex(8))
+        return objstream.FileAssembler(place, resume=bool(self.resume))
 
 
 def built(kind: str, content: Any = (), path: str = "") -> object:
@@ -131,7 +133,6 @@ def built(kind: str, content: Any = (), path: str = "") -> object:
 
 
 def told(value: object) -> object:
-    """The object in a message."""
     if isinstance(value, Path):
         return {"kind": "file", "path": str(value)}
     streamer = objstream.ContainerStreamer(value)
@@ -143,8 +144,7 @@ def answer(ends: dict[int, End], op: str, id: int = 0, **details: Any) -> object
     if op == "describe":
         return ABOUT
     if op == "open":
-        number = max(ends, default=0) + 1
-        ends[number] = End(**details)
+        ends[number := max(ends, default=0) + 1] = End(**details)
         return {"id": number}
     if op == "close":
         return ends.pop(id) and {}

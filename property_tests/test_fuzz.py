@@ -12,6 +12,7 @@ from objstream_conformance.frames import split
 from objstream_conformance.vectors import load
 
 from . import ends
+from .fuzz import targets
 from .fuzz.bounds import timed
 from .fuzz.plain import Found, fuzz
 from .fuzz.scripts import Writer, noted
@@ -32,6 +33,15 @@ def test_nothing_is_found(name: str) -> None:
         pytest.fail(f"FUZZ_SEED={SEED}: {found.data.hex()}: {found.__cause__!r}")
     assert count == inputs
     assert len(kept) > len(seeds(name)) > 50
+
+
+@pytest.mark.parametrize("name", ["values", "receiver", "sender"])
+def test_every_seed_is_judged_by_its_log_and_in_other_portions(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "SAMPLE", 1)
+    for data in seeds(name):
+        TARGETS[name](data)
 
 
 def lenient_text(data: bytes) -> str:

@@ -49,6 +49,15 @@ REQUIRED: dict[int, dict[str, Callable[[Any], bool]]] = {
     Type.CREDIT: {"credit": _NUMBER},
     Type.RESET: {"code": _NUMBER, "message": _TEXT},
 }
+_POINT: Callable[[Any], bool] = lambda value: _LIST(value) and [*map(type, value)] == [int, int, bytes]  # noqa: E731
+_ANNOUNCED = {"size": _NUMBER, "count": _NUMBER, "attributes": lambda value: type(value) is dict}
+OPTIONAL: dict[int, dict[str, Callable[[Any], bool]]] = {
+    Type.OFFER: _ANNOUNCED,
+    Type.REQUEST: {"resume": _POINT},
+    Type.OPEN: {**_ANNOUNCED, "resume": _POINT},
+    Type.ENTRIES: {"digest": _BYTES},
+    Type.DATA: {"digest": _BYTES},
+}
 
 
 @dataclass(frozen=True)
@@ -408,17 +417,13 @@ def _malformed(record: Record) -> Found:
     if record.meta is None:
         yield "OSP-FRM-018", f"the meta of {record.name} is no map"
         return
-    for key, fits in REQUIRED.get(record.type, {}).items():
+    required = REQUIRED.get(record.type, {})
+    for key in required:
         if key not in record.meta:
             yield "OSP-FRM-019", f"{record.name} without {key}"
-        elif not fits(record.meta[key]):
+    for key, fits in {**required, **OPTIONAL.get(record.type, {})}.items():
+        if key in record.meta and not fits(record.meta[key]):
             yield "OSP-FRM-020", f"{key} of {record.name} is {record.meta[key]!r}"
-    if record.type in (Type.REQUEST, Type.OPEN) and not _is_point(record.meta.get("resume", [0, 0, b""])):
-        yield "OSP-FRM-020", f"resume of {record.name} is {record.meta['resume']!r}"
-
-
-def _is_point(value: Any) -> bool:
-    return type(value) is list and list(map(type, value)) == [int, int, bytes]
 
 
 def _digested(record: Record, algorithm: str) -> bool:

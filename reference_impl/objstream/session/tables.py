@@ -87,4 +87,4 @@ RECEIVER: Table = {
     State.FAILED: {},
 }
 
-FINAL = frozenset({State.DELIVERED, State.FAILED})
+FINAL = (State.DELIVERED, State.FAILED)

@@ -88,7 +88,7 @@ def arrays_are_received_beside() -> None:
         return found
 
 
-@mutant("OSP-MEM-005", "memory of the sender to grow by")
+@mutant("OSP-MEM-005", "memory of the sender to grow by", COLLECTOR)
 def files_are_read_at_once() -> None:
     """A file is read as a whole."""
 
@@ -99,7 +99,7 @@ def files_are_read_at_once() -> None:
             yield Piece(Piece.DATA, memoryview(part))
 
 
-@mutant("OSP-MEM-006", "memory of the receiver to grow by")
+@mutant("OSP-MEM-006", "memory of the receiver to grow by", COLLECTOR)
 def files_are_kept_in_memory() -> None:
     """A file that is written is kept in memory as well until it is complete."""
 
@@ -153,6 +153,19 @@ def garbage_goes_in_circles() -> None:
                 circle: list[Any] = [bytearray(MIB // 3)]
                 circle += [[circle] for _ in range(600)]
             yield label, value
+
+
+@mutant("OSP-MEM-010", "to grow by")
+def chunks_go_in_circles() -> None:
+    """Beside each chunk of a large file the sender leaves memory behind that only the garbage collector finds."""
+
+    @instead(FileStreamer, "pieces")
+    def pieces(original: Any, self: Any, chunk: int) -> Iterator[Piece]:
+        for piece in original(self, chunk):
+            if self._before[0] >= 4 * MIB:
+                circle: list[Any] = [bytes(piece.view[: len(piece.view) // 3])]
+                circle += [[circle] for _ in range(600)]
+            yield piece
 
 
 @mutant("OSP-MEM-011", "the extra peak grew from")

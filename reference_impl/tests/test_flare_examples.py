@@ -108,7 +108,7 @@ def test_all_jobs_run_in_processes_of_their_own(tmp_path: Path) -> None:
 def test_whatever_goes_wrong_has_a_return_code_and_the_next_transfer_works(tmp_path: Path) -> None:
     record = run(tmp_path, "fault_job.py")
     assert [step for step in record["steps"] if not step["as_expected"]] == []
-    assert len(record["steps"]) == 9
+    assert len(record["steps"]) == 11
 
 
 def test_a_job_that_hangs_is_ended(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What goes wrong in a job, on purpose: unknown names, objects that cannot be sent, clients that die in the middle."""
+"""What goes wrong in a job, on purpose: unknown names, objects that cannot be sent, connections that are cut, clients
+that die in the middle."""
 
 from __future__ import annotations
 
@@ -85,6 +86,8 @@ class FaultyOwner(Controller):
             "an entry that cannot be sent, retrieved", lambda: asked("container", "unserialisable"), refused
         )
         self._step("the next retrieval", lambda: asked("container", "model"), good)
+        self._step("the connection is cut in the middle", lambda: asked("cut", "model"), lost)
+        self._step("the retrieval after the cut", lambda: asked("container", "model"), good)
         self._step(
             "an entry that cannot be sent, pushed",
             lambda: pushed(unserialisable(), [STEADY]),
@@ -95,7 +98,7 @@ class FaultyOwner(Controller):
         )
         self._step("the next push", lambda: pushed(model(), [STEADY]), {f"OK, {STEADY} OK"})
         self._step("a sender is killed in the middle", lambda: received_from(SENDER), lost)
-        self._step("the retrieval after that", lambda: asked("container", "model"), good)
+        self._step("the retrieval after the kill", lambda: asked("container", "model"), good)
         sites = {
             "server": {"rc": ReturnCode.OK, "verified": all(step["as_expected"] for step in self._steps)}
         }
@@ -146,7 +149,7 @@ class FaultyClient(Executor):
     def handle_event(self, event_type: str, fl_ctx: FLContext) -> None:
         if event_type == EventType.START_RUN:
             mortal = fl_ctx.get_identity_name() == RECEIVER
-            _receive(fl_ctx, lambda stream_ctx, fl_ctx: None, _Mortal() if mortal else None)
+            _receive(fl_ctx, lambda stream_ctx, fl_ctx: None, _Fatal(_die) if mortal else None)
 
     def execute(
         self, task_name: str, shareable: Shareable, fl_ctx: FLContext, abort_signal: Signal
@@ -160,11 +163,14 @@ class FaultyClient(Executor):
         if what == "file":
             retriever: FileRetriever = engine.get_component(FILES)
             return retriever.retrieve_file("server", fl_ctx, DEADLINE, name)[0]
-        if what == "container":
-            rc, got = engine.get_component(CONTAINERS).retrieve_container("server", fl_ctx, DEADLINE, name)
+        if what in ("container", "cut"):
+            observe = _Fatal(lambda: _cut(engine)) if what == "cut" else None
+            rc, got = engine.get_component(CONTAINERS).retrieve_container(
+                "server", fl_ctx, DEADLINE, name, entry_cb=observe
+            )
             wrong = rc == ReturnCode.OK and content.of_container(got) != content.of_container(model())
             return "a wrong object" if wrong else rc
-        return _push(model(), ["server"], fl_ctx, _Mortal())[0]
+        return _push(model(), ["server"], fl_ctx, _Fatal(_die))[0]
 
 
 def _receive(
@@ -189,13 +195,25 @@ def _push(
     )
 
 
-class _Mortal:
-    """Observes the entries, or the progress, of transfers; in the middle of the first it kills its process."""
+class _Fatal:
+    """Observes the entries, or the progress, of transfers; in the middle of the first something happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, happens: Callable[[], None]) -> None:
+        self._happens = happens
         self._left = FATAL
 
     def __call__(self, *seen: object) -> None:
         self._left -= 1
         if self._left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self._happens()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _cut(engine: Any) -> None:
+    """Close the connections of this process's cell, as when the network fails; FLARE makes new ones."""
+    manager = engine.get_cell().core_cell.communicator.conn_manager
+    for connection in list(manager.sfm_conns.values()):
+        connection.conn.close()

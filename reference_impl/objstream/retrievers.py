@@ -208,7 +208,7 @@ class FileRetriever(ObjectRetriever):
             ValueError: `to` is not given and `name` does not end in a file name.
         """
         path = self._directory / _last_part(name) if to is None else Path(to)
-        assembler = FileAssembler(path, sync=self._sync, chunk=self._chunk, resume=resume)
+        assembler = FileAssembler(path, sync=self._sync, resume=resume)
         self.retrieve(peer, name, assembler, options)
         return path
 

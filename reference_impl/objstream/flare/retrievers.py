@@ -368,7 +368,7 @@ class FileRetriever(Retriever):
 
     def _assembler(self) -> ObjectAssembler:
         location = os.path.join(directory_for(self.dest_dir), str(uuid.uuid4()))
-        return ReceivedFile(location, chunk=self.chunk_size or MIB)
+        return ReceivedFile(location)
 
     def _streamer(self, name: str, validated: Any) -> ObjectStreamer:
         return File(validated, {}, name=name, chunk=self.chunk_size or MIB)

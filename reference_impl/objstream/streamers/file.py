@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import Code, TransferError
-from ..limits import MIB, Limits
+from ..limits import KIB, MIB, Limits
 from ..values import Label, Piece
 from .base import Description, ObjectAssembler, ObjectStreamer
 
 _SETTLED_NS = 20_000_000
 _SYNC_EVERY = 64 * MIB
+_LANDING = 512 * KIB
+"""Stays in a processor's cache from its arrival, over its digest, to the disk; a mebibyte takes a third more time there."""
 
 
 class FileStreamer(ObjectStreamer):
@@ -108,7 +110,7 @@ class FileAssembler(ObjectAssembler):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, sync: bool = False, chunk: int = MIB, resume: bool = False
+        self, path: str | os.PathLike[str], *, sync: bool = False, chunk: int = _LANDING, resume: bool = False
     ) -> None:
         self.path = Path(path)
         super().__init__(resume=kept_beside(self.path) if resume else None)

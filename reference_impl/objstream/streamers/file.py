@@ -19,7 +19,7 @@ from .base import Description, ObjectAssembler, ObjectStreamer
 _SETTLED_NS = 20_000_000
 _SYNC_EVERY = 64 * MIB
 _LANDING = 512 * KIB
-"""Stays in a processor's cache from its arrival, over its digest, to the disk; a mebibyte takes a third more time there."""
+"""Stays in the cache from its arrival, over its digest, to the disk; a mebibyte takes a third more processor time."""
 
 
 class FileStreamer(ObjectStreamer):

@@ -54,9 +54,13 @@ class Job:
 
     Args:
         clients: which clients have their cells here.
+        credentials: what a site has to encrypt messages with; FLARE's parameters by the site's name.
     """
 
-    def __init__(self, clients: tuple[str, ...] = CLIENTS) -> None:
+    def __init__(
+        self, clients: tuple[str, ...] = CLIENTS, credentials: dict[str, dict[str, str]] | None = None
+    ) -> None:
+        self._credentials = credentials or {}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -78,7 +82,8 @@ class Job:
         return self._engines["site-2"]
 
     def cell(self, name: str) -> Cell:
-        cell = Cell(name, self.url, secure=False, credentials={})
+        credentials = self._credentials.get(name.split(".")[0], {})
+        cell = Cell(name, self.url, secure=False, credentials=credentials)
         cell.core_cell.start()
         self._cells.append(cell)
         return cell
@@ -98,8 +103,8 @@ def start(engine: Engine, *components: Any) -> None:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Job]:
-    job = Job()
+def running(credentials: dict[str, dict[str, str]] | None = None) -> Iterator[Job]:
+    job = Job(credentials=credentials)
     try:
         yield job
     finally:

@@ -384,7 +384,7 @@ def test_a_process_that_is_gone_is_noticed(how: str) -> None:
     owner.set_served_cb(lambda site, name, error: served.append(error))
     owner.add_container("model", {f"{i}": bytes(1 << 20) for i in range(64)})
     start(job.server, owner)
-    command = [sys.executable, str(Path(__file__).with_name("flare_asker.py")), job.url]
+    command = [sys.executable, str(Path(__file__).with_name("flare_asker.py")), job.url, "0.2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

@@ -19,7 +19,6 @@ from nvflare.apis.streaming import StreamContext
 from nvflare.app_common.streamers.object_retriever import ObjectRetriever
 
 from ..errors import Code, TransferError
-from ..limits import MIB
 from ..retrievers import below
 from ..session import Observer
 from ..site import Options, Outcome, Request
@@ -274,7 +273,7 @@ class FileRetriever(Retriever):
         stream_msg_optional: failures are logged for debugging only.
         stream_msg_secure: let FLARE encrypt the messages for the peer.
         dest_dir: where retrieved files go, under names of our own; by default the system's temporary directory.
-        chunk_size: bytes read and sent at a time, 1 MiB by default.
+        chunk_size: bytes read and sent at a time, 2 MiB by default.
         chunk_timeout: seconds without progress after which a file that is given fails, 60 by default.
         window: see `Retriever`.
     """
@@ -371,4 +370,4 @@ class FileRetriever(Retriever):
         return ReceivedFile(location)
 
     def _streamer(self, name: str, validated: Any) -> ObjectStreamer:
-        return File(validated, {}, name=name, chunk=self.chunk_size or MIB)
+        return File(validated, {}, name=name, chunk=self.chunk_size)

@@ -15,7 +15,6 @@ from nvflare.app_common.streamers.streamer_base import KEY_FILE_LOCATION, KEY_FI
 from nvflare.fuel.utils.validation_utils import check_positive_int, check_positive_number
 
 from ..errors import Code, TransferError
-from ..limits import MIB
 from ..site import Options, Outcome, Request
 from ..streamers import ObjectAssembler, ObjectStreamer
 from .contexts import KEY_RESULT, Accessors, packed
@@ -98,7 +97,7 @@ class ContainerStreamer(Accessors):
                 about the total time.
             optional: failures are logged for debugging only.
             secure: let FLARE encrypt the messages for the target.
-            chunk_size: the largest piece of an entry that is sent at a time, 1 MiB by default.
+            chunk_size: the largest piece of an entry that is sent at a time, 2 MiB by default.
             transfer_options: digests, limits, `progress` and `cancel`.
 
         Returns:
@@ -116,7 +115,7 @@ class ContainerStreamer(Accessors):
         ctx: StreamContext = {} if stream_ctx is None else stream_ctx
 
         def make() -> ObjectStreamer:
-            return Container(container, packed(ctx), name=topic, chunk=chunk_size or MIB)
+            return Container(container, packed(ctx), name=topic, chunk=chunk_size)
 
         options = _options(transfer_options, entry_timeout, secure)
         return _push(channel, topic, ctx, targets, make, fl_ctx, options, optional)
@@ -194,7 +193,7 @@ class FileStreamer(Accessors):
 
         Args:
             file_name: path of the file; targets learn its last part.
-            chunk_size: bytes read and sent at a time, 1 MiB by default.
+            chunk_size: bytes read and sent at a time, 2 MiB by default.
             chunk_timeout: seconds without progress after which a target has failed, 60 by default.
             targets, optional, secure, transfer_options: as for containers.
 
@@ -217,7 +216,7 @@ class FileStreamer(Accessors):
         ctx[KEY_FILE_SIZE] = os.path.getsize(file_name)
 
         def make() -> ObjectStreamer:
-            return File(file_name, packed(ctx), name=name, chunk=chunk_size or MIB)
+            return File(file_name, packed(ctx), name=name, chunk=chunk_size)
 
         options = _options(transfer_options, chunk_timeout, secure)
         return _push(channel, topic, ctx, targets, make, fl_ctx, options, optional)

@@ -270,6 +270,22 @@ def test_the_command_measures_and_reports(tmp_path: Path) -> None:
     assert 'href="reference-file-sender.html"' in page
 
 
+def test_what_was_measured_before_an_interrupt_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(selector: str, scenario: object, *rest: object) -> list[bounds.Bound]:
+        if scenario is not HUGE:
+            raise KeyboardInterrupt
+        return judge(HUGE, [receiver(size * MIB, 3 * MIB, 5 * MIB) for size in (4, 16, 64)])
+
+    monkeypatch.setattr("objstream_conformance.profile.command._measured", measured)
+    report = tmp_path / "report.json"
+    assert run("--scenario", HUGE.name, "--scenario", "file", "--json", report).exit_code == 1
+    record = json.loads(report.read_text("utf-8"))
+    jsonschema.validate(record, SCHEMA)
+    assert {row["scenario"] for row in record["profiles"]} == {HUGE.name}
+
+
 def test_one_size_is_inconclusive() -> None:
     assert run("--scenario", "huge-entry", "--sizes", "1MiB").exit_code == 3
 

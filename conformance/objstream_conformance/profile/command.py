@@ -91,6 +91,7 @@ def profile(
             sys.exit(2)
         bounds: list[Bound] = []
         failures: list[tuple[str, str]] = []
+        profiles.append(Profile(selector, described, bounds, failures))
         for one in _applicable(described, names, progress):
             try:
                 chosen = _sizes(one, sizes, subjects.scale(subject, one))
@@ -104,14 +105,18 @@ def profile(
             except MeasurementError as problem:
                 failures.append((one.name, str(problem)))
                 progress.print(f"error: {problem}", style="red", markup=False)
-        profiles.append(Profile(selector, described, bounds, failures))
+            _write(json_file, profiles, transport)  # who interrupts a long run has what was measured
         report.show(console, profiles[-1])
     console.print(report.about(transport), style="dim")
-    if json_file is not None:
-        json_file.write_text(json.dumps(report.as_json(profiles, transport), indent=1) + "\n", "utf-8")
+    _write(json_file, profiles, transport)
     if directory is not None:
         progress.print(f"wrote {pictures.write(profiles, links, directory, transport)}", style="dim")
     sys.exit(exit_code(profiles))
+
+
+def _write(json_file: Path | None, profiles: Sequence[Profile], transport: Transport) -> None:
+    if json_file is not None:
+        json_file.write_text(json.dumps(report.as_json(profiles, transport), indent=1) + "\n", "utf-8")
 
 
 def exit_code(profiles: Collection[Profile]) -> int:

@@ -201,17 +201,20 @@ def nothing_accumulates(t: Case) -> None:
     ):
         for _ in range(max(4, count // 8)):
             request()
-        before = _held(owner)
-        for _ in range(count):
-            request()
-        after = _held(owner)
-        for part, old, new in zip(("threads", "open files"), before[1:], after[1:], strict=True):
-            t.expect(
-                new <= old + 1,
-                f"as many {part} after {count} requests ({what}) as before",
-                f"{new}, not {old}",
-            )
-        each = (after[0] - before[0]) / count
+        for _ in range(2):  # a table of the interpreter grows once in a while, but not twice
+            before = _held(owner)
+            for _ in range(count):
+                request()
+            after = _held(owner)
+            for part, old, new in zip(("threads", "open files"), before[1:], after[1:], strict=True):
+                t.expect(
+                    new <= old + 1,
+                    f"as many {part} after {count} requests ({what}) as before",
+                    f"{new}, not {old}",
+                )
+            each = (after[0] - before[0]) / count
+            if each < 512:
+                break
         t.expect(
             each < 512,
             f"no memory kept for a request that was {what}",

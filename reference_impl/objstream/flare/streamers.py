@@ -148,7 +148,7 @@ class FileStreamer(Accessors):
             stream_done_cb: called as `stream_done_cb(stream_ctx, fl_ctx, **cb_kwargs)` once for each stream: when its
                 file is in place, before the sender is told of it; or when it has failed.
             chunk_consumed_cb: called as `chunk_consumed_cb((more, reply), stream_ctx, fl_ctx, **cb_kwargs)` after each
-                chunk.
+                piece that is written, half a mebibyte at most: a chunk of the sender may be several.
             transfer_options: as for containers.
 
         Raises:

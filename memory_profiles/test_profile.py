@@ -151,6 +151,19 @@ def test_what_varies_more_than_it_may_grow_is_inconclusive() -> None:
     assert "varies" in bound.reason
 
 
+def test_a_chunk_for_each_target_may_be_chance_and_not_growth() -> None:
+    for targets, name in ((1, "push-1"), (2, "push-2")):
+        for sizes, extra, level in (
+            ((4, 16), targets, None),
+            ((4, 16), targets + 0.5, "unbounded"),
+            ((4, 64), targets, "Bounded-chunk"),
+        ):
+            rows = [receiver(sizes[0] * MIB, 0), receiver(sizes[1] * MIB, round(extra * MIB))]
+            (bound,) = judge(SCENARIOS[name], rows)
+            assert bound.level == level
+            assert ("further apart" in bound.reason) is (level is None)
+
+
 def test_one_size_says_nothing_about_growth() -> None:
     (bound,) = judge(HUGE, [receiver(MIB, 0)])
     assert bound.holds is None

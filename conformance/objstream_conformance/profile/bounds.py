@@ -125,13 +125,21 @@ class _Evidence:
         """Why nothing can be said; "" when something can."""
         if len(set(self.quantities)) < 2 and not self._scenario.fixed:
             return "growth needs two sizes at least"
-        effect = self._limit * (max(self.quantities) - min(self.quantities))
+        distance = max(self.quantities) - min(self.quantities)
+        effect = self._limit * distance
+        chance = 0 if self._scenario.per_entry else self._scenario.targets * self._scenario.chunk
         for name, extras in self._meters.items():
             spread = _spread(self.quantities, extras)
             if spread > effect:
                 return (
                     f"the {name} varies by {spread / MIB:.1f} MiB from run to run, "
                     f"growth begins at {effect / MIB:.1f}"
+                )
+            growth = (slope(self.quantities, extras) or 0) * distance
+            if effect < growth <= chance:
+                return (
+                    f"the {name} needs {growth / MIB:.1f} MiB more for the largest object, and {chance / MIB:.3g} may "
+                    f"be a chunk on its way that was not at another time: measure sizes further apart"
                 )
         return ""
 

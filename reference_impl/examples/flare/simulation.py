@@ -129,7 +129,7 @@ def show(record: dict[str, Any]) -> None:
         f"the job took {record['job_s']:.1f} s, its processes {record['peak_rss_tree_bytes'] / MIB:.0f} MiB"
     )
     if "transfer_s" in record:
-        size, extra = record["bytes"] / MIB, record["extra_bytes"] / MIB
+        size, extra = record["bytes"] / MIB, max(0, record["extra_bytes"]) / MIB
         print(
             f"{size:.1f} MiB in {record['transfer_s']:.2f} s, with {extra:.0f} MiB of memory beside the object"
         )

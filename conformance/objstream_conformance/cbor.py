@@ -5,11 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 UINT, NINT, BYTES, TEXT, ARRAY, MAP, TAG, SIMPLE = range(8)
 BIGNUM, NEGATIVE_BIGNUM, EXTENSION, SET = 2, 3, 27, 258
 
+_WIDTHS: Final = [1] * 9 + [2] * 8 + [4] * 16 + [8] * 32
+"""Bytes of an argument, by the length of the number in bits."""
 _CONSTANTS: Final = {20: False, 21: True, 22: None}
 
 
@@ -61,10 +64,11 @@ def set_of(*items: object) -> Tag:
     return Tag(SET, list(items))
 
 
+@lru_cache(1024)
 def head(major: int, number: int, width: int | None = None) -> Raw:
     """A head, with an argument of so many bytes (0, 1, 2, 4 or 8); the shortest that will do when none is given."""
     if width is None:
-        width = next(width for width in (0, 1, 2, 4, 8) if number < (1 << 8 * width if width else 24))
+        width = 0 if number < 24 else _WIDTHS[number.bit_length()]
     if width == 0:
         return Raw([major << 5 | number])
     return Raw(bytes([major << 5 | 23 + width.bit_length()]) + number.to_bytes(width, "big"))

@@ -196,7 +196,11 @@ def _stray(self: Any, source: str, session_id: bytes) -> bytes:
     return running[0] if running and (source, session_id) not in self.live else session_id
 
 
-@mutant("OSP-SES-012", "not to be disturbed by messages of a finished session")
+@mutant(
+    "OSP-SES-012",
+    "not to be disturbed by messages of a finished session",
+    {"OSP-RTV-006": "the next retrieval to succeed, while late messages of the last one arrive"},
+)
 def finished_sessions_are_mixed_up() -> None:
     """A control frame of a finished session is taken for one of the session that is running with the same peer."""
 

@@ -63,11 +63,11 @@ def chunk_size_is_ignored() -> None:
 
 @mutant("OSP-FIL-005", "at most 1048576 bytes of the file")
 def default_chunks_are_large() -> None:
-    """Files are sent in chunks of 4 MiB unless the application says otherwise."""
+    """Files are sent in chunks of 1.25 MiB unless the application says otherwise."""
 
     @instead(FileStreamer, "__init__")
     def init(original: Any, self: Any, path: Any, *, chunk: int = MIB, **options: Any) -> None:
-        original(self, path, **options, chunk=4 * MIB if chunk == MIB else chunk)
+        original(self, path, **options, chunk=5 * MIB // 4 if chunk == MIB else chunk)
 
 
 @mutant("OSP-FIL-006", "file that grows to fail.*it ended well")
@@ -138,7 +138,11 @@ def large_leftovers() -> None:
 
 @mutant("OSP-FIL-011", "it is gone or altered")
 def too_much_is_tidied() -> None:
-    """Files are received under the name they have at their owner, and removed when a transfer fails."""
+    """Files are received under the name they have at their owner, and removed when a transfer fails.
+
+    Between ends that know no owner, only one file of a name is so at a time.
+    """
+    running: dict[Path, Any] = {}
 
     @instead(ReferenceSite, "retrieve_file")
     def retrieve(original: Any, self: Any, peer: str, name: str, **options: Any) -> Any:
@@ -150,7 +154,9 @@ def too_much_is_tidied() -> None:
     def receiver(original: Any, self: Any, name: str, kind: str) -> Any:
         made = original(self, name, kind)
         if kind == "file" and self._directory:
-            made._assembler.path = Path(self._directory, name.replace("/", "_").replace("\0", "_"))
+            path = Path(self._directory, name.replace("/", "_").replace("\0", "_"))
+            if path not in running or running[path].finished:
+                running[path], made._assembler.path = made, path
         return made
 
     @instead(FileAssembler, "discard")

@@ -167,13 +167,13 @@ class Switchboard:
                     self._does(half, half.end.eof)
 
     def cancel(self, site: str) -> None:
-        """Cancel what the ends of a site are sending or receiving; those that have ended lately hear of it as well.
+        """Cancel what the ends of a site are sending or receiving; where that is nothing, those hear of it that were.
 
         Raises:
             Violation: one of these changes its mind.
         """
         with self._turn:
-            for session in (*self._of(site), *self._past):
+            for session in self._of(site) or [*self._past]:
                 for half in session.halves:
                     end: Any = half.end
                     if half.site == site and half.outcome is None:

@@ -244,7 +244,7 @@ def damage_is_for_ever() -> None:
     def outcome(original: Any, self: Any) -> Any:
         if self._directory in locked:
             return "failed", "BUSY"
-        if "does not match its digest" in self.reason and "4 entries" in self.reason:
+        if self._directory and "does not match its digest" in self.reason and "4 entries" in self.reason:
             locked.add(self._directory)
         return original(self)
 

@@ -189,7 +189,7 @@ def killed_receiver(t: Case) -> None:
     _survives(t, t.sites()[1])
 
 
-@requirement("OSP-RES-006", needs=FILE)
+@requirement("OSP-RES-006", needs=[*FILE, "sites"])
 def killed_sender(t: Case) -> None:
     """The owner is killed, starts again and offers its file: the retrieval goes on, without all of it again."""
     _survives(t, t.sites()[0])

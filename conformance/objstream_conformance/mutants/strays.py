@@ -35,7 +35,8 @@ def garbled_answers_are_consent() -> None:
     @instead(ReferenceEnd, "feed")
     def feed(original: Any, self: Any, data: bytes) -> Any:
         said, session = original(self, data), self._connection.session
-        self.garbled = isinstance(session, Sender) and session.error and not session.error.from_peer
+        error = session.error if isinstance(session, Sender) else None
+        self.garbled = error is not None and error.code is not Code.CANCELLED and not error.from_peer
         return said
 
     @instead(ReferenceEnd, "outcome")

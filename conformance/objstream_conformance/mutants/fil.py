@@ -125,7 +125,7 @@ def written_in_place() -> None:
             self._temporary = self.path
 
 
-@mutant("OSP-FIL-010", "files? left")
+@mutant("OSP-FIL-010", "files? left", {"OSP-SES-009": "no file left behind by the cancelled transfer"})
 def large_leftovers() -> None:
     """When a transfer fails after 5/2 MiB, what has been received stays there."""
 

@@ -172,7 +172,7 @@ def cancelled_twice(t: Case) -> None:
 def cancel_releases(t: Case) -> None:
     """After a cancel no file is left behind, no thread, no open file, and the next transfer works."""
     receiver = t.sites()[1]
-    load = t.file_load(6 << 20) if t.has("file") else t.load()
+    load = t.file_load(6 << 20) if t.has("file") else t.load()  # windows enough, so that much is not sent yet
     t.succeeds(lambda: load.move(PATIENCE))
     stored = len(receiver.files())
     for who in (0, 1):

@@ -545,6 +545,42 @@ def test_closing_a_site_ends_what_others_began_and_tells_them(
         assert push(client, server.address) == {server.address: Code.LOST}
 
 
+@pytest.mark.parametrize("slow", ["__init__", "start"])
+def test_closing_a_site_waits_for_a_peer_that_is_being_let_in(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    being_let_in = threading.Event()
+
+    def slowly(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
+        being_let_in.set()
+        time.sleep(0.2)
+        promptly(thread, *args, **kwargs)
+
+    promptly = getattr(threading.Thread, slow)
+    monkeypatch.setattr(threading.Thread, slow, slowly)
+    with Raw.to(server.address) as raw:
+        assert being_let_in.wait(LONG)
+        monkeypatch.setattr(threading.Thread, slow, promptly)
+        monkeypatch.setattr(addresses, "prepare", lambda connected: time.sleep(0.2))
+        server.site.close()
+        assert not [one for one in threading.enumerate() if one.name == f"objstream {server.address}"]
+        assert raw.ended()
+
+
+def test_a_peer_for_whom_there_is_no_thread_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server() as server, SocketSite() as client:
+
+        def no_more(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", no_more)
+            with Raw.to(server.address) as raw:
+                assert raw.ended()
+        assert same(pull(client, server.address))
+
+
 def test_a_closed_site_transfers_nothing() -> None:
     with Server() as server:
         client = SocketSite()

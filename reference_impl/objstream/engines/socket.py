@@ -77,11 +77,15 @@ class SocketSite(Site):
             if self.address.startswith("unix://"):
                 with contextlib.suppress(OSError):
                     os.unlink(self.address.removeprefix("unix://"))
-        with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            if thread is not threading.current_thread():
+        waited = {threading.current_thread()}
+        while threads := self._others(waited):
+            for thread in threads:
                 thread.join(LINGER + 1)
+            waited |= threads
+
+    def _others(self, known: set[threading.Thread]) -> set[threading.Thread]:
+        with self._lock:
+            return self._threads - known
 
     def _run(self, sessions: Mapping[str, AnySession], options: Options) -> None:
         stop = threading.Event()
@@ -126,7 +130,10 @@ class SocketSite(Site):
                     return
                 time.sleep(SLICE)
                 continue
-            self._start(self._serve, connected)
+            try:
+                self._start(self._serve, connected)
+            except RuntimeError:  # no more threads: a peer that is too many
+                connected.close()
 
     def _serve(self, connected: socket.socket) -> None:
         """Answer the sessions of one peer, one after another."""
@@ -171,8 +178,8 @@ class SocketSite(Site):
 
         thread = threading.Thread(target=run, name=f"objstream {self.name}", daemon=True)
         with self._lock:
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
 
 class _Line:

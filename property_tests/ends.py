@@ -8,16 +8,16 @@ from objstream import Code, ObjectAssembler, TransferError
 from objstream.meta import Key
 from objstream.session import Connection, Receiver, Sender
 from objstream_conformance.frames import PREFACE, Step, Type, split, step
-from objstream_conformance.simulation.objects import (
+from objstream_conformance.simulation.application import (
     Account,
     ContainerSource,
     ContainerStore,
     Disk,
     FileSource,
     FileStore,
-    Subject,
     Trouble,
 )
+from objstream_conformance.simulation.objects import Subject
 from objstream_conformance.simulation.plan import Plan
 from objstream_conformance.trace import Record, recording
 

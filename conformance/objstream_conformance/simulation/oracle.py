@@ -9,7 +9,7 @@ from objstream.errors import Code
 from objstream.session import AnySession
 
 from ..compare import difference
-from .objects import Account
+from .application import Account
 from .plan import Plan
 from .world import Play, Played
 

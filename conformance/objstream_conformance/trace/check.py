@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..frames import CODES, IGNORABLE, Type, linked
+from .metas import CONTENT, Found, digested, malformed, mislaid
 from .record import Record
 
-_CONTENT = (Type.ENTRIES, Type.DATA)
 _FROM_SENDER = (Type.OFFER, Type.OPEN, Type.ENTRIES, Type.DATA, Type.END, Type.RESET)
-_DIGEST_BYTES = {"sha-256": 32, "blake3": 32, "xxh3-128": 16}
 _AT_END = ("OSP-INT-023", "OSP-INT-026", "OSP-INT-027")
 """What END says wrongly; that the content is incomplete, which a log does not show, comes before it as PROTOCOL."""
 
@@ -26,38 +25,6 @@ _CODES = {
 
 _CONTAINERS = ("dict", "list", "tuple", "set", "frozenset")
 VERSION = 1
-
-_NUMBER: Callable[[Any], bool] = lambda value: type(value) is int and 0 <= value < 1 << 63  # noqa: E731
-_TEXT: Callable[[Any], bool] = lambda value: type(value) is str  # noqa: E731
-_BYTES: Callable[[Any], bool] = lambda value: type(value) is bytes  # noqa: E731
-_LIST: Callable[[Any], bool] = lambda value: type(value) is list and bool(value)  # noqa: E731
-
-REQUIRED: dict[int, dict[str, Callable[[Any], bool]]] = {
-    Type.OFFER: {"name": _TEXT, "kind": _TEXT},
-    Type.REQUEST: {
-        "versions": _LIST,
-        "digests": _LIST,
-        "name": _TEXT,
-        "kind": _TEXT,
-        "max_bytes": _NUMBER,
-        "credit": _NUMBER,
-        "max_frame": _NUMBER,
-    },
-    Type.OPEN: {"versions": _NUMBER, "digests": _TEXT, "kind": _TEXT},
-    Type.END: {"size": _NUMBER, "count": _NUMBER, "chain": _BYTES},
-    Type.DONE: {"chain": _BYTES},
-    Type.CREDIT: {"credit": _NUMBER},
-    Type.RESET: {"code": _NUMBER, "message": _TEXT},
-}
-_POINT: Callable[[Any], bool] = lambda value: _LIST(value) and [*map(type, value)] == [int, int, bytes]  # noqa: E731
-_ANNOUNCED = {"size": _NUMBER, "count": _NUMBER, "attributes": lambda value: type(value) is dict}
-OPTIONAL: dict[int, dict[str, Callable[[Any], bool]]] = {
-    Type.OFFER: _ANNOUNCED,
-    Type.REQUEST: {"resume": _POINT},
-    Type.OPEN: {**_ANNOUNCED, "resume": _POINT},
-    Type.ENTRIES: {"digest": _BYTES},
-    Type.DATA: {"digest": _BYTES},
-}
 
 
 @dataclass(frozen=True)
@@ -94,9 +61,6 @@ def check(trace: Iterable[Record]) -> list[Violation]:
     return violations
 
 
-Found = Iterator[tuple[str, str]]
-
-
 class _Session:
     """One session as one side has seen it."""
 
@@ -129,7 +93,7 @@ class _Session:
         elif record.event == "sent":
             self._spoken = True
             yield from self._sent(record)
-            self._moved = record.time if record.type in _CONTENT else self._moved
+            self._moved = record.time if record.type in CONTENT else self._moved
         else:
             self._spoken |= not record.fault
             if self._outcome is None:
@@ -155,7 +119,7 @@ class _Session:
             if not record.flags & IGNORABLE:
                 yield "OSP-FRM-011", f"a frame of type {record.type} that is not ignorable"
             return
-        for problem in (*_mislaid(record), *_malformed(record)):
+        for problem in (*mislaid(record), *malformed(record)):
             yield problem
             return
         if record.type == Type.RESET:
@@ -184,7 +148,7 @@ class _Session:
             yield "OSP-FLW-001", f"{record.name} before a REQUEST was received"
         elif record.type == Type.OPEN:
             yield from self._sent_open(record, request)
-        elif record.type in _CONTENT and opened is not None:
+        elif record.type in CONTENT and opened is not None:
             yield from self._sent_content(record, request, opened)
         elif record.type == Type.END and opened is not None:
             meta = record.meta or {}
@@ -217,7 +181,7 @@ class _Session:
             yield "OSP-FLW-002", f"content up to byte {after}, the credit ends at {self._credit}"
         if record.data > request["max_frame"]:
             yield "OSP-FRM-021", f"{record.data} bytes in a frame, at most {request['max_frame']} are taken"
-        if not _digested(record, opened["digests"]):
+        if not digested(record, opened["digests"]):
             yield "OSP-INT-020", f"{record.name} without the digest of its data"
         if Type.END in self._seen:
             yield "OSP-SES-030", "content after END"
@@ -249,7 +213,7 @@ class _Session:
             yield "OSP-FRM-005", "a damaged meta"
         if record.type not in set(Type):
             return
-        yield from _malformed(record)
+        yield from malformed(record)
         if record.type == Type.RESET:
             self._reset = record
             self._over = "RESET was received"
@@ -274,7 +238,7 @@ class _Session:
         if request is not None and record.data > request["max_frame"]:
             yield "OSP-FRM-007", f"{record.data} bytes in a frame, at most {request['max_frame']} are taken"
         if known:
-            yield from _mislaid(record)
+            yield from mislaid(record)
 
     def _received_by_sender(self, record: Record) -> Found:
         fits = {
@@ -300,7 +264,7 @@ class _Session:
             yield "OSP-SES-032", f"{record.name} came out of place"
         elif record.type == Type.OPEN and request is not None:
             yield from self._received_open(record, request)
-        elif record.type in _CONTENT and request is not None and opened is not None:
+        elif record.type in CONTENT and request is not None and opened is not None:
             yield from self._received_content(record, request, opened)
         elif record.type == Type.END and opened is not None:
             meta = record.meta or {}
@@ -399,36 +363,6 @@ class _Session:
             match meta.get("resume"):
                 case [int(), int() as size, bytes() as chain]:
                     self._bytes, self._chain = size, chain
-        elif record.type in _CONTENT:
+        elif record.type in CONTENT:
             self._bytes += record.data
             self._chain = linked(self._chain, record.type, record.data, meta.get("digest", b""))
-
-
-def _mislaid(record: Record) -> Found:
-    """Data where there must be none, or none where there must be some."""
-    if record.type in _CONTENT and not record.data:
-        yield "OSP-FRM-017", f"{record.name} without data"
-    if record.type not in _CONTENT and record.data:
-        yield "OSP-FRM-016", f"{record.name} with {record.data} bytes of data"
-
-
-def _malformed(record: Record) -> Found:
-    """What is wrong with the meta of a frame of a known type, whoever sent it."""
-    if record.meta is None:
-        yield "OSP-FRM-018", f"the meta of {record.name} is no map"
-        return
-    required = REQUIRED.get(record.type, {})
-    for key in required:
-        if key not in record.meta:
-            yield "OSP-FRM-019", f"{record.name} without {key}"
-    for key, fits in {**required, **OPTIONAL.get(record.type, {})}.items():
-        if key in record.meta and not fits(record.meta[key]):
-            yield "OSP-FRM-020", f"{key} of {record.name} is {record.meta[key]!r}"
-
-
-def _digested(record: Record, algorithm: str) -> bool:
-    """Whether a content frame has a digest of the right length, or none where there are none."""
-    digest = (record.meta or {}).get("digest")
-    if algorithm == "none":
-        return digest is None
-    return type(digest) is bytes and len(digest) == _DIGEST_BYTES.get(algorithm, len(digest))

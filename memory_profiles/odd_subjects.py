@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,26 @@ class CarelessEndpoint(ReferenceEndpoint):
             return {}
 
 
+class Careless(ReferenceSubject):
+    """It knows no failure."""
+
+    endpoint = CarelessEndpoint
+
+
+class PatientEndpoint(ReferenceEndpoint):
+    def retrieve_container(self, peer: str, name: str, *, timeout: float, into: Any = None) -> object:
+        try:
+            return super().retrieve_container(peer, name, timeout=timeout, into=into)
+        except Exception:
+            return threading.Event().wait()
+
+
+class Patient(ReferenceSubject):
+    """What failed is waited for, without end."""
+
+    endpoint = PatientEndpoint
+
+
 class Hoarding(ReferenceAdapter):
     """An adapter without a way to listen, one of whose sites keeps a copy of what it retrieves."""
 
@@ -86,9 +107,3 @@ class Hoarding(ReferenceAdapter):
 
         site.retrieve_container = hoarding  # type: ignore[method-assign]
         return site
-
-
-class Careless(ReferenceSubject):
-    """It knows no failure."""
-
-    endpoint = CarelessEndpoint

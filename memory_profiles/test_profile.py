@@ -330,3 +330,9 @@ def test_what_cannot_be_measured_is_an_error(subject: str, complaint: str) -> No
 def test_a_fault_that_has_no_effect_is_an_error() -> None:
     with pytest.raises(MeasurementError, match="ended well"):
         measure(f"{ODD}:Careless", SCENARIOS["cut"], MIB)
+
+
+def test_a_transfer_that_a_fault_hangs_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objstream_conformance.profile.measure.AFTER_A_FAULT", 1.0)
+    with pytest.raises(MeasurementError, match=r"corrupt: after the fault .* did not end within 1 s"):
+        measure(f"{ODD}:Patient", SCENARIOS["corrupt"], MIB)

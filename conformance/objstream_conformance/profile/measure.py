@@ -15,9 +15,11 @@ from .meters import Measurement, MeasurementError, Reading
 from .process import Process
 from .relay import Relay
 from .scenarios import Role, Scenario
-from .side import Spec
+from .side import DEADLINE, Spec
 
 Transport = Literal["tcp", "unix"]
+AFTER_A_FAULT = DEADLINE + 30
+"""Seconds after which a transfer that has been disturbed is taken to hang."""
 
 
 def measure(
@@ -146,9 +148,12 @@ class Run:
         if self._scenario.fault and self._relay is None:
             active.ask("arm", half)
         active.tell("run", peers)
-        if self._relay is not None:
+        if self._relay is None:
+            self._check_ending(active.hear())
+        else:
             self._interfere(self._relay, half, active)
-        self._check_ending(active.hear())
+            late = f"{self._scenario.name}: after the fault the transfer did not end"
+            self._check_ending(active.hear(AFTER_A_FAULT, late))
         readings = []
         for process in self._all():
             answer = process.ask("stop")

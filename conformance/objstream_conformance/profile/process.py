@@ -63,11 +63,12 @@ class Process:
         except BrokenPipeError:
             raise self._dead() from None
 
-    def hear(self) -> Any:
+    def hear(self, patience: float = PATIENCE, otherwise: str = "a side did not answer") -> Any:
+        """Its next answer, which must come within so many seconds; otherwise that is the error."""
         try:
-            line = self._answers.get(timeout=PATIENCE)
+            line = self._answers.get(timeout=patience)
         except queue.Empty:
-            raise MeasurementError(f"a side did not answer within {PATIENCE:g} s") from None
+            raise MeasurementError(f"{otherwise} within {patience:g} s") from None
         if not line:
             raise self._dead()
         return json.loads(line)

@@ -93,19 +93,21 @@ def all_or_nothing() -> None:
 def one_cut_ends_all() -> None:
     """A push ends for all targets when the link to one of them is cut."""
 
-    callers: set[int] = set()
+    here = threading.local()
+    cut = threading.Event()
 
     @instead(Site, "_complete")
     def complete(original: Any, self: Any, sessions: Any, options: Any) -> None:
-        callers.add(threading.get_ident())
+        here.calls = True
+        cut.clear()
         for session in sessions.values():
             session.group = list(sessions.values())
         original(self, sessions, options)
 
     @instead(MemoryNetwork, "run")
     def run(original: Any, self: Any, session_ids: set[bytes]) -> None:
-        if threading.get_ident() not in callers:
-            time.sleep(0.02)  # the engine's helpers begin later than their caller, with the first target
+        if not hasattr(here, "calls"):
+            cut.wait(0.5)  # the engine's helpers let their caller begin, with the first target
         original(self, session_ids)
 
     @instead(Session, "eof")
@@ -113,6 +115,7 @@ def one_cut_ends_all() -> None:
         original(self, detail)
         for other in getattr(self, "group", ()):
             other.cancel()
+            cut.set()
 
 
 @mutant("OSP-SES-020", "the fast target to have the object while")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .base import Description, ObjectAssembler, ObjectStreamer
+from .base import Description, ObjectAssembler, ObjectStreamer, Sample
 from .container import ContainerAssembler, ContainerStreamer
 from .file import FileAssembler, FileStreamer, kept_beside
-from .sample import Sample
 
 __all__ = [
     "ContainerAssembler",

@@ -13,14 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..errors import Code, TransferError
 from ..limits import MIB, Limits
 from ..values import Decoder, Label, Piece, Registry, encode
-
-if TYPE_CHECKING:
-    from .sample import Sample
 
 
 @dataclass(frozen=True)
@@ -214,3 +211,21 @@ class ObjectAssembler(ABC):
 
 
 AssemblerFactory = Callable[[], ObjectAssembler]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An object for trials of a streamer, which `ObjectStreamer.sample` gives.
+
+    Attributes:
+        streamer: makes a streamer of the object, a new one for each transfer or push.
+        assembler: makes an assembler, the same for an object of any size. It stores in the directory that it is given,
+            if it stores at all, each object under a name of its own.
+        content: what the object holds, as a value of the value model.
+        read: makes that of what an assembler has resulted in.
+    """
+
+    streamer: Callable[[], ObjectStreamer]
+    assembler: Callable[[Path], ObjectAssembler]
+    content: object
+    read: Callable[[Any], object]

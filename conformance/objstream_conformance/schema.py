@@ -82,13 +82,18 @@ class Grammar:
             self.see(",")
         return members
 
+    # Python 3.12 has a fixed limit for calls that pass through C, and bound methods with `*` and `any` do so.
+
     def match(self, kind: Any, item: Node) -> bool:
         if isinstance(kind, str):
             kind = ("name", kind)
-        return bool(getattr(self, f"_{kind[0]}")(item, *kind[1:]))
+        return bool(getattr(Grammar, f"_{kind[0]}")(self, item, *kind[1:]))
 
     def _choice(self, item: Node, alternatives: list[Any]) -> bool:
-        return any(self.match(one, item) for one in alternatives)
+        for one in alternatives:  # noqa: SIM110
+            if self.match(one, item):
+                return True
+        return False
 
     def _name(self, item: Node, name: str) -> bool:
         if name in self.rules:

@@ -545,23 +545,35 @@ def test_closing_a_site_ends_what_others_began_and_tells_them(
         assert push(client, server.address) == {server.address: Code.LOST}
 
 
-@pytest.mark.parametrize("slow", ["__init__", "start"])
-def test_closing_a_site_waits_for_a_peer_that_is_being_let_in(
-    slow: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = Server()
-    being_let_in = threading.Event()
+@contextlib.contextmanager
+def being_let_in(address: str, monkeypatch: pytest.MonkeyPatch, slow: str) -> Iterator[Raw]:
+    """A peer whose thread takes its time at this step."""
+    begun = threading.Event()
 
     def slowly(thread: threading.Thread, *args: Any, **kwargs: Any) -> None:
-        being_let_in.set()
-        time.sleep(0.2)
+        begun.set()
+        time.sleep(0.5)
         promptly(thread, *args, **kwargs)
 
     promptly = getattr(threading.Thread, slow)
     monkeypatch.setattr(threading.Thread, slow, slowly)
-    with Raw.to(server.address) as raw:
-        assert being_let_in.wait(LONG)
+    with Raw.to(address) as raw:
+        assert begun.wait(LONG)
         monkeypatch.setattr(threading.Thread, slow, promptly)
+        yield raw
+
+
+def test_a_thread_that_has_not_begun_does_not_disturb_the_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    with being_let_in(server.address, monkeypatch, "start") as raw:
+        monkeypatch.setattr(engine, "LINGER", -0.95)  # each thread is waited for 50 ms
+        server.site.close()
+        assert raw.ended()
+
+
+def test_closing_a_site_waits_for_a_peer_that_is_being_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    with being_let_in(server.address, monkeypatch, "__init__") as raw:
         monkeypatch.setattr(addresses, "prepare", lambda connected: time.sleep(0.2))
         server.site.close()
         assert not [one for one in threading.enumerate() if one.name == f"objstream {server.address}"]

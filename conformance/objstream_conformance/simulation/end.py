@@ -125,7 +125,7 @@ class End:
         assert rest is not None
         count = self._world.plan.portion or len(rest)
         if self._live:
-            _feed(self._live[0], rest[:count])
+            self._live[0].feed([rest[:count]])
         self._rest = rest[count:] if count < len(rest) else None
 
     def _message(self, number: int, data: bytes) -> None:
@@ -140,7 +140,7 @@ class End:
             return
         if seen is None or seen[2] != len(data):
             connection.fail(TransferError(Code.CORRUPT, "a message does not hold one whole frame"))
-        _feed(connection, memoryview(data))
+        connection.feed([memoryview(data)])
 
     def _decide(self, now: float, session: AnySession | None) -> bool:
         if session is None or not session.waiting:
@@ -249,12 +249,3 @@ def _seen(data: bytes) -> tuple[int, int, int] | None:
         return None
     type_, _, meta, length, seq, _, crc = HEADER.unpack_from(data)
     return (type_, seq, HEADER.size + meta + length) if crc32(data[:20]) == crc else None
-
-
-def _feed(connection: Connection, data: memoryview) -> None:
-    while len(data) and not connection.closing:
-        place = connection.want()
-        count = min(len(place), len(data))
-        place[:count] = data[:count]
-        connection.received(count)
-        data = data[count:]
